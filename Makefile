@@ -1,0 +1,38 @@
+# Every target readies just what it needs, then calls the real command; `python3 -m toolchain --help` tells the rest.
+STACK ?= dev
+WITH = python3 -m toolchain exec --for
+
+.PHONY: help ready up preview down destroy test e2e check bench format
+
+help: ## List the targets
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "%-9s%s\n", $$1, $$2}'
+
+ready: ## Get this machine ready: programs, engine, images
+	@python3 -m toolchain ready
+
+up: ## Deploy STACK (default dev) and verify it
+	@$(WITH) up -- sh -c 'pulumi stack select --create "$$1" && pulumi up --yes --stack "$$1" && exec ./observatory verify "$$1"' up $(STACK)
+
+preview: ## Show what `make up` would change
+	@$(WITH) preview -- sh -c 'pulumi stack select --create "$$1" && exec pulumi preview --stack "$$1"' preview $(STACK)
+
+down: ## Stop and remove STACK's containers; its data stays
+	@$(WITH) up -- ./observatory down $(STACK)
+
+destroy: ## Remove STACK; asks before data goes
+	@$(WITH) up -- ./observatory destroy $(STACK)
+
+test: ## All tests that need no engine
+	@$(WITH) test -- pytest -q tests --ignore=tests/e2e
+
+e2e: ## Tests on a real engine
+	@$(WITH) e2e -- pytest -q tests/e2e
+
+check: ## Format, lint, types, tests: what CI runs
+	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && exec pytest -q tests --ignore=tests/e2e'
+
+bench: ## Measure against an empty program and Docker Compose
+	@$(WITH) bench -- python -m benchmarks
+
+format: ## Format, and repair what the linter can
+	@$(WITH) test -- sh -c 'ruff format . && exec ruff check --fix .'
