@@ -1,0 +1,1 @@
+"""What a stack file becomes: the model, the plan, the products and the platforms."""

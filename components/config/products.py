@@ -1,0 +1,161 @@
+"""The products of the stack and how they are published, protected, sized and named."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+
+from components.config.base import Duration, Model, Secret, Size, Url
+
+
+def _check_address(value: str) -> str:
+    try:
+        return str(ipaddress.ip_address(value))
+    except ValueError:
+        raise ValueError("must be an IP address of this host, such as 127.0.0.1 or 0.0.0.0") from None
+
+
+def _check_published(value: object) -> object:
+    text = str(value)
+    address, _, port = text.rpartition(":")
+    if isinstance(value, bool) or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ValueError("must be a port number (1 to 65535) or address:port, or null to publish nothing")
+    if address:
+        _check_address(address.strip("[]"))
+    return text
+
+
+Address = Annotated[str, AfterValidator(_check_address)]
+Published = Annotated[
+    str | None,
+    BeforeValidator(lambda value: value if value is None else _check_published(value)),
+    Field(json_schema_extra={"type": ["string", "integer", "null"], "anyOf": None}),
+]
+
+
+class Ports(Model):
+    """What is published on the host: a port, or address:port; null publishes nothing."""
+
+    bind_address: Address = Field(default="127.0.0.1", description="For ports without an address of their own.")
+    prometheus: Published = "9090"
+    alertmanager: Published = "9093"
+    grafana: Published = "3000"
+    jaeger: Published = "16686"
+    otlp_grpc: Published = "4317"
+    otlp_http: Published = "4318"
+    zipkin: Published = None
+
+    def published(self) -> dict[str, tuple[str, int]]:
+        """Every published port by name: (address, number)."""
+        found: dict[str, tuple[str, int]] = {}
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if name == "bind_address" or value is None:
+                continue
+            address, _, number = value.rpartition(":")
+            found[name] = (address.strip("[]") or self.bind_address, int(number))
+        return found
+
+
+class Docker(Model):
+    """The Docker engine to deploy to."""
+
+    host: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|ssh|npipe)://\S+$")] | None = Field(
+        default=None, description="Default: DOCKER_HOST, else the local socket."
+    )
+    subnet: Annotated[str, AfterValidator(lambda v: str(ipaddress.ip_network(v)))] | None = Field(
+        default=None, description="Of the stack's own network, for example 172.30.0.0/24. Default: the engine chooses."
+    )
+
+
+class Retention(Model):
+    """How long samples stay on disk: the first limit that is reached counts."""
+
+    time: Duration = "15d"
+    size: Size | None = Field(default=None, description="At most 80 % of the disk, for example 20GB.")
+
+
+class Scrape(Model):
+    """How often Prometheus collects and evaluates."""
+
+    interval: Duration = "15s"
+    timeout: Duration = "10s"
+    evaluation_interval: Duration | None = Field(default=None, description="Default: the scrape interval.")
+
+
+class Tracing(Model):
+    """Where traces are kept."""
+
+    backend: Literal["jaeger", "none"] = "jaeger"
+    storage: Literal["badger", "memory"] = Field(default="badger", description="badger: on disk; memory: until restart.")
+    retention: Duration = Field(default="48h", description="Of traces on disk.")
+    max_traces: int = Field(default=50000, ge=100, description="Kept in memory, with storage: memory.")
+
+
+class Exporters(Model):
+    """What watches the host, its containers, and addresses from outside."""
+
+    node: bool = True
+    blackbox: bool = True
+    cadvisor: bool = True
+
+
+class Grafana(Model):
+    """Dashboards for people."""
+
+    enabled: bool = True
+    root_url: Url | None = Field(default=None, description="As browsers see it. Default: the published port.")
+    admin_user: str = Field(default="admin", min_length=1)
+    admin_password: Secret | None = Field(default=None, description="Default: made up once, kept as a secret output.")
+    plugins: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@\d+\.\d+\.\d+\S*$")], ...] = Field(
+        default=(), description="name@version"
+    )
+
+
+class Tls(Model):
+    """Certificate of the stack's own endpoints, as `./observatory certs` makes it."""
+
+    ca: Secret
+    certificate: Secret
+    key: Secret
+
+
+class Access(Model):
+    """TLS and a password for Prometheus, Alertmanager, Grafana and the exporters."""
+
+    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = "observatory"
+    password: Secret
+    tls: Tls
+
+
+class ResourceLimits(Model):
+    """Upper limits of one product."""
+
+    memory: Size | None = Field(default=None, description="At least 16MB.")
+    cpus: float | None = Field(default=None, gt=0.05, le=64, description="Cores.")
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.memory and self.memory.endswith("KB"):
+            raise ValueError("memory is given in MB, GB or TB")
+        return self
+
+
+ImageReference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/:-]*(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$")]
+
+
+class Images(Model):
+    """Where images come from."""
+
+    registry: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")] | None = Field(
+        default=None, description="A mirror that replaces the registry of every image, for example mirror.example.com/hub."
+    )
+    overrides: dict[str, ImageReference] = Field(default_factory=dict, description="Product to full image reference.")
+
+
+class Data(Model):
+    """What happens to volumes."""
+
+    keep: bool = Field(default=True, description="Volumes stay when the stack is destroyed, and cannot be replaced.")

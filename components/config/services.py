@@ -1,0 +1,153 @@
+"""What is monitored: the user's services and how Prometheus finds and reaches them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.config.base import Duration, Label, Model, Name, PortNumber, Secret, Target, Url, seconds
+
+
+class StaticDiscovery(Model):
+    """Addresses written down here."""
+
+    targets: tuple[Target, ...] = Field(min_length=1, description="host or host:port; the service's port is added.")
+
+
+class FileDiscovery(Model):
+    """Addresses in a file of their own, in Prometheus' file_sd format, below the stack file's folder."""
+
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+\.(ya?ml|json)$")]
+
+
+class DockerDiscovery(Model):
+    """Containers with a label, found through a Docker API that Prometheus can reach."""
+
+    host: Annotated[str, Field(pattern=r"^(tcp|http|https)://[^\s/]+$")] = Field(
+        description="Docker API, best a read-only proxy of the socket, for example tcp://docker-proxy:2375."
+    )
+    label: str = Field(default="prometheus-job", description="Container label whose value is the service's name.")
+
+
+class DnsDiscovery(Model):
+    """Addresses in DNS."""
+
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")], ...] = Field(min_length=1)
+    type: Literal["A", "AAAA", "SRV", "MX", "NS"] = "A"
+
+
+class Discovery(Model):
+    """Exactly one way to find the service."""
+
+    static: StaticDiscovery | None = None
+    file: FileDiscovery | None = None
+    docker: DockerDiscovery | None = None
+    dns: DnsDiscovery | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of static, file, docker, dns; has {', '.join(given) or 'none'}")
+        return self
+
+
+class BasicAuthentication(Model):
+    """User name and password."""
+
+    username: str = Field(min_length=1)
+    password: Secret
+
+
+class BearerAuthentication(Model):
+    """A token in the Authorization header."""
+
+    token: Secret
+
+
+class OAuth2Authentication(Model):
+    """OAuth2 client credentials; Prometheus fetches and renews the token."""
+
+    client_id: str = Field(min_length=1)
+    client_secret: Secret
+    token_url: Url
+    scopes: tuple[str, ...] = ()
+
+
+class Authentication(Model):
+    """At most one of them; client certificates are in `tls`."""
+
+    basic: BasicAuthentication | None = None
+    bearer: BearerAuthentication | None = None
+    oauth2: OAuth2Authentication | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"needs exactly one of basic, bearer, oauth2; has {', '.join(given) or 'none'}")
+        return self
+
+
+class ClientTls(Model):
+    """Trust and client certificate (mutual TLS) towards a service."""
+
+    ca: Secret | None = None
+    certificate: Secret | None = None
+    key: Secret | None = None
+    server_name: str | None = None
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: give both or neither")
+        return self
+
+
+class MonitoredService(Model):
+    """One service of the user: a scrape job of that name, with labels service and team."""
+
+    name: Name
+    team: Name
+    discovery: Discovery
+    port: PortNumber | None = Field(default=None, description="Added to addresses that have none.")
+    path: Annotated[str, Field(pattern=r"^/\S*$")] = "/metrics"
+    params: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    scheme: Literal["http", "https"] = "http"
+    interval: Duration | None = Field(default=None, description="Default: the stack's scrape interval.")
+    timeout: Duration | None = None
+    authentication: Authentication | None = None
+    tls: ClientTls | None = None
+    labels: dict[Label, str] = Field(default_factory=dict)
+    sample_limit: int = Field(default=20000, ge=1, description="Samples a scrape; above it the scrape fails.")
+    fallback_protocol: Literal["PrometheusText0.0.4", "PrometheusText1.0.0", "OpenMetricsText1.0.0"] | None = Field(
+        default=None, description="For targets that send no Content-Type, which Prometheus 3 refuses."
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.timeout and self.interval and seconds(self.timeout) > seconds(self.interval):
+            raise ValueError(f"timeout {self.timeout} must not be longer than interval {self.interval}")
+        if self.tls and self.scheme != "https":
+            raise ValueError("tls needs scheme: https")
+        if self.port is None and self.discovery.static:
+            bare = [t for t in self.discovery.static.targets if ":" not in t.rsplit("]", 1)[-1]]
+            if bare:
+                raise ValueError(f"target {bare[0]} has no port; write {bare[0]}:8080 or give the service a port")
+        if self.port is None and self.discovery.dns and self.discovery.dns.type != "SRV":
+            raise ValueError("port is required: only DNS records of type SRV carry one")
+        reserved = {"service", "team", "environment", "job", "instance"} & set(self.labels)
+        if reserved:
+            raise ValueError(f"labels {', '.join(sorted(reserved))} are set by the stack itself")
+        return self
+
+
+class BlackboxProbe(Model):
+    """A URL or address that the blackbox exporter asks from outside."""
+
+    name: Name
+    target: str = Field(min_length=1, pattern=r"^\S+$", description="A URL for http modules, host:port for tcp.")
+    module: Literal["http_2xx", "http_post_2xx", "tcp_connect", "tls_connect", "dns", "icmp"] = "http_2xx"
+    team: Name = "platform"
+    interval: Duration | None = None

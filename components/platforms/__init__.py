@@ -1,0 +1,1 @@
+"""Where a planned service becomes real resources; the only package that imports a provider SDK."""

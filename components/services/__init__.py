@@ -1,0 +1,1 @@
+"""One pure module per product: configuration in, `Service` out. No module here knows a platform."""

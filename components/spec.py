@@ -1,0 +1,186 @@
+"""The neutral description of what is deployed: small frozen values that every platform honours in full.
+
+A platform that cannot honour a value refuses it with an error; it never drops it. Nothing here knows Pulumi.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+SECRET_TOKEN = re.compile(r"<(secret|bcrypt):([A-Za-z][A-Za-z0-9]*)>")
+"""How a secret stands in a planned file: `<secret:name>` is its value, `<bcrypt:name>` a bcrypt hash of it."""
+
+
+def secret_token(name: str, transform: str = "secret") -> str:
+    """The placeholder that a deployment replaces and that a rendered file shows."""
+    return f"<{transform}:{name}>"
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file of a service, below its configuration folder.
+
+    `live` files take effect by a reload; the others only by replacing the container, which the preview shows.
+    `reload` is false for files that the program reads again by itself each time (certificates, passwords).
+    """
+
+    path: str
+    content: str
+    live: bool = True
+    reload: bool = True
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets that the content asks for, in order, each once."""
+        return tuple(dict.fromkeys(match.group(2) for match in SECRET_TOKEN.finditer(self.content)))
+
+    def resolve(self, replace: Callable[[str, str], str]) -> str:
+        """The content with each token replaced by `replace(transform, secret name)`."""
+        return SECRET_TOKEN.sub(lambda match: replace(match.group(1), match.group(2)), self.content)
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A port that the program listens on; published on the host only where `published` is set."""
+
+    name: str
+    number: int
+    published: int | None = None
+    address: str = "127.0.0.1"
+    scheme: str = "http"
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """Data that outlives its container; mounted read-write and owned by the service's user."""
+
+    name: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostMount:
+    """A path of the host, mounted read-only: for what watches the host itself."""
+
+    source: str
+    path: str
+    propagate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A health check: a program of the image, run without a shell. Times in seconds."""
+
+    command: tuple[str, ...]
+    interval: int = 30
+    timeout: int = 5
+    retries: int = 3
+    start_period: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Limits: memory in MiB, CPU in cores."""
+
+    memory: int
+    cpus: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reload:
+    """How a running program takes new configuration without a restart, and how it answers.
+
+    Either `signal`, answered in the log by a line with `loaded` or `rejected` in it, or `commands`, run inside the
+    container without a shell, each of which must exit with 0.
+    """
+
+    signal: str = ""
+    loaded: str = ""
+    rejected: str = ""
+    commands: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """An endpoint that Prometheus scrapes. `protected` follows the stack's access settings (TLS, password)."""
+
+    job: str
+    port: int
+    path: str = "/metrics"
+    protected: bool = False
+    tls: bool = False
+    honor_labels: bool = False
+    drop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One program of the stack. `name` is its network name and the same on every platform."""
+
+    name: str
+    product: str
+    image: str
+    user: str
+    resources: Resources
+    args: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    config_folder: str = ""
+    files: tuple[File, ...] = ()
+    ports: tuple[Port, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    host_mounts: tuple[HostMount, ...] = ()
+    host_pid: bool = False
+    devices: tuple[str, ...] = ()
+    capabilities: tuple[str, ...] = ()
+    privileged: bool = False
+    read_only: bool = True
+    scratch: tuple[str, ...] = ()
+    """Folders that the program writes to and that may vanish with the container (kept in memory)."""
+    probe: Probe | None = None
+    reload: Reload | None = None
+    stop_grace: int = 30
+    """Seconds between the request to stop and the end by force."""
+    metrics: tuple[Metrics, ...] = ()
+
+    @property
+    def mounted_config(self) -> str:
+        """Where the files are seen by the program. Every platform swaps this folder as a whole."""
+        return f"{self.config_folder}/current"
+
+    @property
+    def restart_digest(self) -> str:
+        """Changes exactly when a file changes that only a new container takes up."""
+        parts = [f"{file.path}\0{file.content}\0" for file in self.files if not file.live]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:12] if parts else ""
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of all secrets that the files ask for."""
+        return tuple(dict.fromkeys(name for file in self.files for name in file.secrets))
+
+    def port(self, name: str) -> Port:
+        """The port called `name`; a KeyError is a mistake in the product's module."""
+        for port in self.ports:
+            if port.name == name:
+                return port
+        raise KeyError(f"{self.name} has no port {name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that one stack file asks for, rendered, in the order in which it may be started."""
+
+    environment: str
+    services: tuple[Service, ...]
+    unavailable: tuple[str, ...] = ()
+    """Products asked for whose image this machine cannot have; their files are in `withheld`."""
+    withheld: tuple[Service, ...] = ()
+    generated_secrets: tuple[str, ...] = ()
+    """Secrets that the deployment makes up itself where the stack has no value for them."""
+
+    def service(self, name: str) -> Service | None:
+        """The planned service of that network name, if any."""
+        return next((service for service in self.services if service.name == name), None)
