@@ -1,0 +1,51 @@
+"""What every product's module gets to read: the stack file and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from components.access import AccessRules
+from components.config import StackConfig
+from components.config.base import size_bytes
+from components.images import ImageCatalogue
+from components.spec import Port, Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One stack's values, resolved. `target_files` holds the file_sd files that services name, by path."""
+
+    config: StackConfig
+    images: ImageCatalogue
+    target_files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def access(self) -> AccessRules:
+        """TLS and passwords between the services."""
+        return AccessRules(self.config.access)
+
+    def image(self, product: str) -> str:
+        """The product's image; empty where this machine cannot have it."""
+        return self.images.reference(product) or ""
+
+    def resources(self, product: str, memory: int, cpus: float) -> Resources:
+        """Limits: what the stack file says, else these (MiB, cores)."""
+        own = self.config.resources.get(product)
+        if own is None:
+            return Resources(memory, cpus)
+        mebibytes = size_bytes(own.memory) // 2**20 if own.memory else memory
+        return Resources(mebibytes, cpus if own.cpus is None else own.cpus)
+
+    def port(self, name: str, number: int, published: str = "", scheme: str = "http") -> Port:
+        """A port of a product, published if the stack file publishes `published`."""
+        address, host_port = self.config.ports.published().get(published, ("127.0.0.1", None))
+        return Port(name, number, host_port, address, scheme)
+
+    def external_url(self, name: str, number: int, published: str, scheme: str) -> str:
+        """The address for links: as people reach it if published, else by the network name."""
+        found = self.config.ports.published().get(published)
+        if found is None:
+            return f"{scheme}://{name}:{number}"
+        address, port = found
+        host = "localhost" if address in ("127.0.0.1", "::1", "0.0.0.0", "::") else address
+        return f"{scheme}://{host}:{port}"

@@ -1,0 +1,53 @@
+"""Which image each product runs: the pinned one, what the stack file overrides, what this machine has instead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.config.products import Images
+
+VERSIONS = Path(__file__).with_name("versions.yaml")
+SUBSTITUTES = Path(__file__).resolve().parents[1] / ".observatory" / "images.yaml"
+"""Written by `make ready` on machines that cannot pull: product to another image, or to null where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageCatalogue:
+    """Image references per product; None where this machine cannot have one."""
+
+    references: dict[str, str | None]
+
+    def reference(self, product: str) -> str | None:
+        """The full reference, or None."""
+        return self.references[product]
+
+
+@cache
+def _pinned() -> dict[str, dict[str, Any]]:
+    loaded: dict[str, dict[str, Any]] = yaml.safe_load(VERSIONS.read_text())
+    return loaded
+
+
+def _pin(product: str, registry: str | None) -> str:
+    pin = _pinned()[product]
+    repository = pin["image"] if registry is None else f"{registry}/{pin['image'].split('/', 1)[1]}"
+    return f"{repository}:{pin['tag']}" + (f"@{pin['digest']}" if "digest" in pin else "")
+
+
+def load_catalogue(images: Images, substitutes: Path = SUBSTITUTES) -> ImageCatalogue:
+    """Images for a stack. What the stack file says wins over what this machine has instead of a pin."""
+    references: dict[str, str | None] = {product: _pin(product, images.registry) for product in _pinned()}
+    if images.registry is None and substitutes.is_file():
+        local = yaml.safe_load(substitutes.read_text()) or {}
+        references |= {product: image for product, image in local.items() if product in references}
+    return ImageCatalogue(references | images.overrides)
+
+
+def pinned_version(product: str) -> str:
+    """The version in versions.yaml without a leading v, for example 3.13.5."""
+    return str(_pinned()[product]["tag"]).removeprefix("v")

@@ -1,0 +1,81 @@
+"""From a stack file's values to everything that is deployed: pure, so previews, reports and tests share it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from components.config import Problem, StackConfig, StackFileError, load_stack_file
+from components.config.load import FOLDER, stack_path
+from components.context import Context
+from components.images import ImageCatalogue, load_catalogue
+from components.services.alertmanager import alertmanager
+from components.services.blackbox_exporter import blackbox_exporter
+from components.services.cadvisor import cadvisor
+from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
+from components.services.jaeger import jaeger
+from components.services.node_exporter import node_exporter
+from components.services.prometheus import prometheus
+from components.spec import Plan, Service
+
+
+def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[str, str] | None = None) -> Plan:
+    """Plan one stack. Products whose image is not to be had are planned but withheld, and nothing refers to them."""
+    context = Context(config, images, target_files or {})
+    wanted: list[tuple[bool, Callable[[Context], Service]]] = [
+        (config.exporters.node, node_exporter),
+        (config.exporters.blackbox, blackbox_exporter),
+        (config.exporters.cadvisor, cadvisor),
+        (config.tracing.backend == "jaeger", jaeger),
+        (True, alertmanager),
+    ]
+    planned = [make(context) for asked, make in wanted if asked]
+    services = [service for service in planned if service.image]
+    withheld = [service for service in planned if not service.image]
+    # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
+    shown = grafana(context) if config.grafana.enabled else None
+    available = shown is not None and bool(shown.image)
+    services.append(prometheus(context, [*services, shown] if shown and available else services))
+    generated: tuple[str, ...] = ()
+    if shown:
+        shown = provisioned(shown, context, services)
+        (services if available else withheld).append(shown)
+        generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if name in shown.secrets)
+    return Plan(
+        environment=config.environment,
+        services=tuple(services),
+        unavailable=tuple(service.name for service in withheld),
+        withheld=tuple(withheld),
+        generated_secrets=generated,
+    )
+
+
+def plan_stack_file(stack: str, folder: Path = FOLDER) -> tuple[StackConfig, Plan]:
+    """Read, check and plan a stack by name or path. Errors are `StackFileError`s."""
+    config = load_stack_file(stack, folder)
+    path = stack_path(stack, folder)
+    return config, plan_stack(config, load_catalogue(config.images), read_target_files(config, path))
+
+
+def read_target_files(config: StackConfig, stack_file: Path) -> dict[str, str]:
+    """The file_sd files that services name, beside the stack file; each must be a list of target groups."""
+    found: dict[str, str] = {}
+    for index, service in enumerate(config.services):
+        if service.discovery.file is None:
+            continue
+        name = service.discovery.file.file
+        key = f"services[{index}].discovery.file.file"
+        path = (stack_file.parent / name).resolve()
+        try:
+            if not path.is_relative_to(stack_file.parent.resolve()):
+                raise ValueError("must stand below the stack file's folder")
+            found[name] = path.read_text()
+            groups = yaml.safe_load(found[name])
+            if not isinstance(groups, list) or not all(isinstance(g, dict) and g.get("targets") for g in groups):
+                raise ValueError("must be a list of {targets: [host:port, ...], labels: {...}}")
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
+            raise StackFileError(str(stack_file), [Problem(key, reason, repr(name))]) from None
+    return found

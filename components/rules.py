@@ -1,0 +1,58 @@
+"""Alert and recording rules of what is planned, with the links that people follow from an alert."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.access import dump
+from components.context import Context
+from components.spec import File
+
+FOLDER = Path(__file__).resolve().parents[1] / "rules"
+
+
+@cache
+def _load(product: str) -> tuple[dict[str, Any], ...]:
+    path = FOLDER / f"{product}.yaml"
+    if not path.is_file():
+        return ()
+    loaded = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return tuple(loaded["groups"])
+
+
+def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:
+    """One file per planned product that has rules; the file name is the product's."""
+    return tuple(
+        File(f"rules/{product}.yaml", dump({"groups": [_group(context, group) for group in groups]}))
+        for product in products
+        if (groups := _load(product))
+    )
+
+
+def _group(context: Context, group: dict[str, Any]) -> dict[str, Any]:
+    return group | {"rules": [_linked(context, rule) if "alert" in rule else rule for rule in group["rules"]]}
+
+
+def _linked(context: Context, rule: dict[str, Any]) -> dict[str, Any]:
+    """The alert with `runbook_url` and `dashboard_url`; the rule file names the dashboard by its uid only."""
+    annotations = dict(rule.get("annotations", {}))
+    uid = annotations.pop("dashboard", None)
+    base = context.config.alerting.runbooks_url
+    if base:
+        annotations["runbook_url"] = f"{base.rstrip('/')}/{rule['alert']}.md"
+    else:
+        annotations["runbook"] = f"runbooks/{rule['alert']}.md"
+    if uid and context.config.grafana.enabled and context.image("grafana"):
+        annotations["dashboard_url"] = f"{grafana_url(context)}/d/{uid}"
+    return rule | {"annotations": annotations}
+
+
+def grafana_url(context: Context) -> str:
+    """Where people reach Grafana, without a slash at the end."""
+    url = context.config.grafana.root_url or context.external_url("grafana", 3000, "grafana", context.access.scheme)
+    return url.rstrip("/")

@@ -1,0 +1,48 @@
+"""Blackbox exporter: asks URLs and addresses from outside, as users do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from components.access import dump
+from components.context import Context
+from components.services.exporters import exporter_probe
+from components.spec import File, Metrics, Reload, Service
+
+NAME, PORT = "blackbox-exporter", 9115
+
+
+def blackbox_exporter(context: Context) -> Service:
+    """Plan the blackbox exporter."""
+    files = (File("blackbox.yml", dump({"modules": _modules()})), *context.access.server_files())
+    service = Service(
+        name=NAME,
+        product="BlackboxExporter",
+        image=context.image(NAME),
+        user="65534:65534",
+        resources=context.resources(NAME, memory=64, cpus=0.25),
+        config_folder="/etc/blackbox-exporter",
+        files=files,
+        ports=(context.port("http", PORT),),
+        # ICMP needs raw sockets: only where a probe asks for it.
+        capabilities=("NET_RAW",) if any(probe.module == "icmp" for probe in context.config.probes) else (),
+        probe=exporter_probe(context, PORT, "/-/healthy"),
+        reload=Reload("SIGHUP", loaded="Reloaded config file", rejected="Error reloading config"),
+        metrics=(Metrics(NAME, PORT, protected=True),),
+    )
+    folder = service.mounted_config
+    args = (f"--config.file={folder}/blackbox.yml", f"--web.listen-address=:{PORT}", *context.access.web_args(folder))
+    return replace(service, args=args)
+
+
+def _modules() -> dict[str, Any]:
+    http: dict[str, Any] = {"preferred_ip_protocol": "ip4", "follow_redirects": True}
+    return {
+        "http_2xx": {"prober": "http", "timeout": "10s", "http": http},
+        "http_post_2xx": {"prober": "http", "timeout": "10s", "http": {"method": "POST", **http}},
+        "tcp_connect": {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4"}},
+        "tls_connect": {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4", "tls": True}},
+        "dns": {"prober": "dns", "timeout": "5s", "dns": {"query_name": "example.com", "preferred_ip_protocol": "ip4"}},
+        "icmp": {"prober": "icmp", "timeout": "5s", "icmp": {"preferred_ip_protocol": "ip4"}},
+    }

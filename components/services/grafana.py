@@ -1,0 +1,212 @@
+"""Grafana: dashboards over everything that is planned, with its datasources wired to each other."""
+
+from __future__ import annotations
+
+import configparser
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import dashboards
+from components.access import dump
+from components.context import Context
+from components.rules import grafana_url
+from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
+
+NAME, PORT = "grafana", 3000
+ADMIN_PASSWORD, SECRET_KEY = "grafanaAdminPassword", "grafanaSecretKey"
+"""Secrets that the deployment makes up where the stack has none. The key encrypts what Grafana stores."""
+_FOLDER = "/etc/grafana"
+_CONFIG = f"{_FOLDER}/current"
+
+
+def grafana(context: Context) -> Service:
+    """Plan Grafana's container; `provisioned` gives it its files once everything else is planned."""
+    scheme = context.access.scheme
+    return Service(
+        name=NAME,
+        product="Grafana",
+        image=context.image(NAME),
+        user="472:0",
+        resources=context.resources(NAME, memory=512, cpus=0.5),
+        env=(("GF_PATHS_CONFIG", f"{_CONFIG}/grafana.ini"), ("GF_PATHS_PROVISIONING", f"{_CONFIG}/provisioning")),
+        config_folder=_FOLDER,
+        ports=(context.port("http", PORT, "grafana", scheme),),
+        volumes=(Volume("grafana-data", "/var/lib/grafana"),),
+        scratch=("/tmp",),
+        probe=Probe(("curl", "-fsSk", "-o", "/dev/null", f"{scheme}://localhost:{PORT}/api/health"), start_period=90),
+        reload=Reload(commands=_reload_commands(scheme)),
+        metrics=(Metrics(NAME, PORT, protected=True),),
+    )
+
+
+def provisioned(service: Service, context: Context, others: Sequence[Service]) -> Service:
+    """Grafana with a datasource for each of `others` that is one, and the dashboards whose products are there."""
+    return replace(service, files=_files(context, others))
+
+
+def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
+    password = admin_password(context)
+    login = f"machine localhost login {context.config.grafana.admin_user} password {secret_token(password)}\n"
+    datasources = {"apiVersion": 1, "prune": True, "datasources": _datasources(context, others)}
+    return (
+        File("grafana.ini", _settings(context), live=False),
+        File("provisioning/datasources/stack.yaml", dump(datasources)),
+        File("provisioning/dashboards/stack.yaml", dump({"apiVersion": 1, "providers": [_PROVIDER]})),
+        *_dashboards(context, others),
+        File("secrets/admin-password", secret_token(password)),
+        File("secrets/netrc", login),
+        File("secrets/secret-key", secret_token(SECRET_KEY), live=False),
+        *_tls_files(context),
+        *context.access.client_files(),
+    )
+
+
+def admin_password(context: Context) -> str:
+    """Name of the secret with the administrator's password."""
+    configured = context.config.grafana.admin_password
+    return configured.secret if configured else ADMIN_PASSWORD
+
+
+def _tls_files(context: Context) -> tuple[File, ...]:
+    # Without web.yml: Grafana takes certificate and key directly.
+    return tuple(file for file in context.access.server_files() if file.path != "web.yml")
+
+
+def _settings(context: Context) -> str:
+    """grafana.ini. Secrets are read from files by Grafana's own $__file; nothing phones home."""
+    config = context.config
+    sections: dict[str, dict[str, str]] = {
+        "paths": {"data": "/var/lib/grafana", "plugins": "/var/lib/grafana/plugins"},
+        "server": {"http_port": str(PORT), "root_url": f"{grafana_url(context)}/"},
+        "security": {
+            "admin_user": config.grafana.admin_user,
+            "admin_password": f"$__file{{{_CONFIG}/secrets/admin-password}}",
+            "secret_key": f"$__file{{{_CONFIG}/secrets/secret-key}}",
+            "cookie_secure": str(bool(config.access)).lower(),
+        },
+        "users": {"allow_sign_up": "false", "allow_org_create": "false"},
+        "auth.anonymous": {"enabled": "false"},
+        "analytics": {"reporting_enabled": "false", "check_for_updates": "false", "check_for_plugin_updates": "false"},
+        # On a read-only file system the updater of bundled plugins would remove the datasources it cannot replace.
+        "plugins": {"preinstall": ",".join(config.grafana.plugins), "preinstall_auto_update": "false"},
+        "unified_alerting": {"enabled": "false"},
+        "log": {"mode": "console"},
+        "metrics": {"enabled": "true"},
+    }
+    if config.access:
+        sections["server"] |= {"protocol": "https", "cert_file": f"{_CONFIG}/tls.crt", "cert_key": f"{_CONFIG}/tls.key"}
+        sections["metrics"] |= {
+            "basic_auth_username": config.access.username,
+            "basic_auth_password": f"$__file{{{_CONFIG}/secrets/access-password}}",
+        }
+    parser = configparser.RawConfigParser()
+    parser.read_dict(sections)
+    text = io.StringIO()
+    parser.write(text)
+    return text.getvalue()
+
+
+_PROVIDER: dict[str, Any] = {
+    "name": "stack",
+    "type": "file",
+    "disableDeletion": False,
+    "allowUiUpdates": False,
+    "updateIntervalSeconds": 30,
+    "options": {"path": f"{_CONFIG}/dashboards", "foldersFromFilesStructure": True},
+}
+
+
+def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
+    planned = {service.name for service in others}
+    files = []
+    for name in context.config.dashboards:
+        dashboard = dashboards.load(name)
+        if planned >= dashboard.NEEDS:
+            text = json.dumps(dashboard.build(), indent=1, ensure_ascii=False)
+            files.append(File(f"dashboards/{dashboard.FOLDER}/{name}.json", text + "\n"))
+    return tuple(files)
+
+
+def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
+    planned = {service.name for service in others}
+    sources = []
+    for service in others:
+        make = _DATASOURCES.get(service.name)
+        if make:
+            port = service.ports[0]
+            source = {"name": service.product, "uid": service.name, "access": "proxy", "editable": False}
+            source["url"] = f"{port.scheme}://{service.name}:{port.number}"
+            sources.append(source | make(context, planned) | _login(context, port.scheme))
+    return sources
+
+
+def _login(context: Context, scheme: str) -> dict[str, Any]:
+    """User, password and certificate authority for a protected datasource."""
+    access = context.config.access
+    if access is None or scheme != "https":
+        return {}
+    return {
+        "basicAuth": True,
+        "basicAuthUser": access.username,
+        "secureJsonData": {
+            "basicAuthPassword": f"$__file{{{_CONFIG}/secrets/access-password}}",
+            "tlsCACert": f"$__file{{{_CONFIG}/secrets/ca.crt}}",
+        },
+    }
+
+
+def _with_ca(context: Context, settings: dict[str, Any]) -> dict[str, Any]:
+    return settings | ({"tlsAuthWithCACert": True} if context.config.access else {})
+
+
+def _prometheus_source(context: Context, planned: set[str]) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "httpMethod": "POST",
+        "prometheusType": "Prometheus",
+        "timeInterval": context.config.scrape.interval,
+        "manageAlerts": False,
+    }
+    if "alertmanager" in planned:
+        settings["alertmanagerUid"] = "alertmanager"
+    if "jaeger" in planned:
+        settings["exemplarTraceIdDestinations"] = [{"name": "trace_id", "datasourceUid": "jaeger"}]
+    return {"type": "prometheus", "isDefault": True, "jsonData": _with_ca(context, settings)}
+
+
+def _alertmanager_source(context: Context, planned: set[str]) -> dict[str, Any]:
+    settings = {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}
+    return {"type": "alertmanager", "jsonData": _with_ca(context, settings)}
+
+
+def _jaeger_source(context: Context, planned: set[str]) -> dict[str, Any]:
+    # $$ is provisioning's way to write one $, which the query editor replaces by the span's labels.
+    selector = "{$$__tags}"
+    queries = [
+        {"name": "Requests per second", "query": f"sum(rate(traces_span_metrics_calls_total{selector}[5m]))"},
+        {
+            "name": "Failed requests per second",
+            "query": f'sum(rate(traces_span_metrics_calls_total{{$$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))',
+        },
+    ]
+    tags = [{"key": "service.name", "value": "service_name"}]
+    return {
+        "type": "jaeger",
+        "jsonData": {
+            "nodeGraph": {"enabled": True},
+            "tracesToMetrics": {"datasourceUid": "prometheus", "tags": tags, "queries": queries},
+        },
+    }
+
+
+_DATASOURCES = {"prometheus": _prometheus_source, "alertmanager": _alertmanager_source, "jaeger": _jaeger_source}
+
+
+def _reload_commands(scheme: str) -> tuple[tuple[str, ...], ...]:
+    """Takes up a rotated administrator password, then datasources and dashboards. No secret is an argument."""
+    reset = f"grafana cli admin reset-admin-password --password-from-stdin < {_CONFIG}/secrets/admin-password"
+    call = ("curl", "-fsSk", "--netrc-file", f"{_CONFIG}/secrets/netrc", "-X", "POST")
+    api = f"{scheme}://localhost:{PORT}/api/admin/provisioning"
+    return (("sh", "-c", reset), *((*call, f"{api}/{kind}/reload") for kind in ("datasources", "dashboards")))

@@ -1,0 +1,110 @@
+"""Prometheus: scrapes everything that is planned, evaluates the rules, keeps the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from components.access import dump
+from components.config.services import BlackboxProbe
+from components.context import Context
+from components.rules import rule_files
+from components.services.scraping import scrape_job, service_job, service_secrets, target_files
+from components.spec import File, Metrics, Probe, Reload, Service, Volume
+
+NAME, PORT = "prometheus", 9090
+_FOLDER = "/etc/prometheus"
+
+
+def prometheus(context: Context, others: Sequence[Service]) -> Service:
+    """Plan Prometheus, which scrapes `others` and itself and sends alerts to the Alertmanager among them."""
+    own = Metrics(NAME, PORT, protected=True)
+    products = [service.name for service in others] + [NAME]
+    files = (
+        File("prometheus.yml", dump(_config(context, others, own))),
+        *rule_files(context, products),
+        *target_files(context),
+        *service_secrets(context),
+        *context.access.server_files(),
+        *context.access.client_files(),
+    )
+    service = Service(
+        name=NAME,
+        product="Prometheus",
+        image=context.image(NAME),
+        user="65534:65534",
+        resources=context.resources(NAME, memory=1024, cpus=1.0),
+        config_folder=_FOLDER,
+        files=files,
+        ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
+        volumes=(Volume("prometheus-data", "/prometheus"),),
+        stop_grace=120,
+        reload=Reload(
+            "SIGHUP", loaded="Completed loading of configuration file", rejected="Error reloading config"
+        ),
+        metrics=(own,),
+    )
+    folder, scheme = service.mounted_config, context.access.scheme
+    args = (
+        f"--config.file={folder}/prometheus.yml",
+        "--storage.tsdb.path=/prometheus",
+        f"--web.external-url={context.external_url(NAME, PORT, 'prometheus', scheme)}",
+        "--enable-feature=exemplar-storage",
+        *context.access.web_args(folder),
+    )
+    check = ("promtool", "check", "healthy", f"--url={scheme}://localhost:{PORT}", *context.access.client_args(folder))
+    return replace(service, args=args, probe=Probe(check))
+
+
+def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[str, Any]:
+    config = context.config
+    limits: dict[str, Any] = {"time": config.retention.time}
+    if config.retention.size:
+        limits["size"] = config.retention.size
+    jobs = [scrape_job(context, metrics, service.name) for service in others for metrics in service.metrics]
+    jobs.insert(0, scrape_job(context, own, NAME))
+    jobs += [_probe_job(context, probe) for probe in config.probes if any(s.name == "blackbox-exporter" for s in others)]
+    jobs += [service_job(context, service) for service in config.services]
+    return {
+        "global": {
+            "scrape_interval": config.scrape.interval,
+            "scrape_timeout": config.scrape.timeout,
+            "evaluation_interval": config.scrape.evaluation_interval or config.scrape.interval,
+            "external_labels": {"environment": config.environment},
+        },
+        "storage": {"tsdb": {"retention": limits}, "exemplars": {"max_exemplars": 100000}},
+        "rule_files": [f"{_FOLDER}/current/rules/*.yaml"],
+        "alerting": {"alertmanagers": _alertmanagers(context, others)},
+        "scrape_configs": jobs,
+    }
+
+
+def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
+    return [
+        {
+            "scheme": context.access.scheme,
+            **context.access.client_config(f"{_FOLDER}/current"),
+            "static_configs": [{"targets": [f"{service.name}:{service.port('http').number}"]}],
+        }
+        for service in others
+        if service.name == "alertmanager"
+    ]
+
+
+def _probe_job(context: Context, probe: BlackboxProbe) -> dict[str, Any]:
+    """One scrape job per probe; all carry job="probe", so that rules and dashboards find them by one label."""
+    blackbox = Metrics(f"probe-{probe.name}", 9115, "/probe", protected=True)
+    job = scrape_job(context, blackbox, "blackbox-exporter")
+    if probe.interval:
+        job |= {"scrape_interval": probe.interval}
+    job |= {
+        "params": {"module": [probe.module], "target": [probe.target]},
+        "relabel_configs": [
+            {"target_label": "instance", "replacement": probe.target},
+            {"target_label": "job", "replacement": "probe"},
+            {"target_label": "probe", "replacement": probe.name},
+            {"target_label": "team", "replacement": probe.team},
+        ],
+    }
+    return job

@@ -1,0 +1,162 @@
+"""Scrape jobs: for the stack's own endpoints and for the services that the stack file names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.config.base import Secret, seconds
+from components.config.services import Authentication, ClientTls, MonitoredService
+from components.context import Context
+from components.spec import File, Metrics, secret_token
+
+_CONFIG = "/etc/prometheus/current"
+
+
+def scrape_job(context: Context, metrics: Metrics, host: str) -> dict[str, Any]:
+    """The job for an endpoint of the stack itself."""
+    job: dict[str, Any] = {"job_name": metrics.job}
+    if metrics.path != "/metrics":
+        job["metrics_path"] = metrics.path
+    if metrics.honor_labels:
+        job["honor_labels"] = True
+    if metrics.protected and context.config.access:
+        job |= {"scheme": "https", **context.access.client_config(_CONFIG)}
+    elif metrics.tls:
+        job |= {"scheme": "https", "tls_config": context.access.client_config(_CONFIG)["tls_config"]}
+    job["static_configs"] = [{"targets": [f"{host}:{metrics.port}"]}]
+    if metrics.drop:
+        job["metric_relabel_configs"] = [
+            {"source_labels": ["__name__"], "regex": pattern, "action": "drop"} for pattern in metrics.drop
+        ]
+    return job
+
+
+def service_job(context: Context, service: MonitoredService) -> dict[str, Any]:
+    """The job for one service of the user."""
+    job: dict[str, Any] = {"job_name": service.name}
+    for key, value in (
+        ("scrape_interval", service.interval),
+        ("scrape_timeout", service.timeout or _capped_timeout(context, service)),
+        ("metrics_path", service.path if service.path != "/metrics" else None),
+        ("params", {key: list(values) for key, values in service.params.items()}),
+        ("scheme", service.scheme if service.scheme != "http" else None),
+        ("fallback_scrape_protocol", service.fallback_protocol),
+    ):
+        if value:
+            job[key] = value
+    job |= _authentication(service.name, service.authentication) | _tls(service.name, service.tls)
+    job["sample_limit"] = service.sample_limit
+    labels = {"service": service.name, "team": service.team, **service.labels}
+    job |= _discovery(service, labels)
+    return job
+
+
+def _capped_timeout(context: Context, service: MonitoredService) -> str | None:
+    """A service scraped faster than the stack's timeout needs a shorter one, or Prometheus refuses the file."""
+    if service.interval and seconds(context.config.scrape.timeout) > seconds(service.interval):
+        return service.interval
+    return None
+
+
+def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, Any]:
+    discovery = service.discovery
+    relabel = [{"target_label": name, "replacement": _plain(value)} for name, value in labels.items()]
+    if discovery.static:
+        targets = [_with_port(target, service.port) for target in discovery.static.targets]
+        return {"static_configs": [{"targets": targets, "labels": labels}]}
+    if discovery.file:
+        return {
+            "file_sd_configs": [{"files": [f"{_CONFIG}/{target_path(service)}"]}],
+            "relabel_configs": relabel,
+        }
+    if discovery.dns:
+        settings: dict[str, Any] = {"names": list(discovery.dns.names), "type": discovery.dns.type}
+        if discovery.dns.type != "SRV":
+            settings["port"] = service.port
+        return {"dns_sd_configs": [settings], "relabel_configs": relabel}
+    assert discovery.docker is not None
+    wanted = "__meta_docker_container_label_" + "".join(c if c.isalnum() else "_" for c in discovery.docker.label)
+    found: list[dict[str, Any]] = [{"source_labels": [wanted], "regex": service.name, "action": "keep"}]
+    if service.port:
+        found.append({"source_labels": ["__meta_docker_port_private"], "regex": str(service.port), "action": "keep"})
+    found.append({"source_labels": ["__meta_docker_container_name"], "regex": "/(.*)", "target_label": "container"})
+    return {"docker_sd_configs": [{"host": discovery.docker.host}], "relabel_configs": found + relabel}
+
+
+def _plain(value: str) -> str:
+    return value.replace("$", "$$")
+
+
+def _with_port(target: str, port: int | None) -> str:
+    return target if port is None or ":" in target.rsplit("]", 1)[-1] else f"{target}:{port}"
+
+
+def _secret_path(job: str, use: str) -> str:
+    return f"secrets/{job}-{use}"
+
+
+def _authentication(job: str, authentication: Authentication | None) -> dict[str, Any]:
+    if authentication is None:
+        return {}
+    if basic := authentication.basic:
+        path = f"{_CONFIG}/{_secret_path(job, 'password')}"
+        return {"basic_auth": {"username": basic.username, "password_file": path}}
+    if authentication.bearer:
+        return {"authorization": {"credentials_file": f"{_CONFIG}/{_secret_path(job, 'token')}"}}
+    assert authentication.oauth2 is not None
+    oauth2 = authentication.oauth2
+    settings: dict[str, Any] = {
+        "client_id": oauth2.client_id,
+        "client_secret_file": f"{_CONFIG}/{_secret_path(job, 'client-secret')}",
+        "token_url": oauth2.token_url,
+    }
+    if oauth2.scopes:
+        settings["scopes"] = list(oauth2.scopes)
+    return {"oauth2": settings}
+
+
+def _tls(job: str, tls: ClientTls | None) -> dict[str, Any]:
+    if tls is None:
+        return {}
+    settings: dict[str, Any] = {}
+    for use, key in (("ca", "ca_file"), ("certificate", "cert_file"), ("key", "key_file")):
+        if getattr(tls, use):
+            settings[key] = f"{_CONFIG}/{_secret_path(job, use)}"
+    if tls.server_name:
+        settings["server_name"] = tls.server_name
+    return {"tls_config": settings}
+
+
+def _secrets_of(service: MonitoredService) -> dict[str, Secret]:
+    found: dict[str, Secret | None] = {}
+    if authentication := service.authentication:
+        found["password"] = authentication.basic and authentication.basic.password
+        found["token"] = authentication.bearer and authentication.bearer.token
+        found["client-secret"] = authentication.oauth2 and authentication.oauth2.client_secret
+    if service.tls:
+        found |= {"ca": service.tls.ca, "certificate": service.tls.certificate, "key": service.tls.key}
+    return {use: secret for use, secret in found.items() if secret}
+
+
+def service_secrets(context: Context) -> tuple[File, ...]:
+    """The secret files that the scrape jobs point to; Prometheus reads them again by itself."""
+    return tuple(
+        File(_secret_path(service.name, use), secret_token(secret.secret), reload=False)
+        for service in context.config.services
+        for use, secret in _secrets_of(service).items()
+    )
+
+
+def target_path(service: MonitoredService) -> str:
+    """Where a service's target file stands in Prometheus' configuration folder."""
+    assert service.discovery.file is not None
+    return f"targets/{service.name}.{service.discovery.file.file.rsplit('.', 1)[1]}"
+
+
+def target_files(context: Context) -> tuple[File, ...]:
+    """The file_sd files that services name, as they stand beside the stack file; Prometheus watches them."""
+    return tuple(
+        File(target_path(service), context.target_files[service.discovery.file.file])
+        for service in context.config.services
+        if service.discovery.file
+    )
