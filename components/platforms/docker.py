@@ -1,0 +1,224 @@
+"""Docker: a network, and for each service its volumes, its configuration, its container, and the proof of a start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pulumi
+import pulumi_docker as docker
+from pulumi.dynamic import Resource as DynamicResource
+
+from components.config import StackConfig
+from components.platforms.docker_live import ConfigurationProvider, StartedProvider
+from components.secrets import resolved
+from components.spec import Probe, Service
+
+# The provider takes these as state only: the container itself keeps the old values unless it is replaced.
+# "#initerror" replaces a container whose creation failed half-way, which would pass as healthy otherwise.
+_REPLACE_ON = ["healthcheck", "tmpfs", "#initerror"]
+_START_PATIENCE = 180
+
+
+class Configuration(DynamicResource, module="docker", name="Configuration"):
+    """The files of one service, live in its configuration volume."""
+
+
+class Started(DynamicResource, module="docker", name="Started"):
+    """A container that runs and is healthy."""
+
+
+class DockerPlatform:
+    """One Docker engine and the stack's own network on it."""
+
+    def __init__(self, config: StackConfig, parent: pulumi.Resource):
+        self.config = config
+        self.host = config.docker.host or ""
+        self.prefix = f"observatory-{config.environment}"
+        self.provider = docker.Provider("engine", host=self.host or None, opts=pulumi.ResourceOptions(parent=parent))
+        ipam = [docker.NetworkIpamConfigArgs(subnet=config.docker.subnet)] if config.docker.subnet else None
+        self.network = docker.Network(
+            "network",
+            name=self.prefix,
+            driver="bridge",
+            ipam_configs=ipam,
+            labels=[docker.NetworkLabelArgs(label="observatory.environment", value=config.environment)],
+            opts=self._options(parent),
+        )
+
+    def _options(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:
+        return pulumi.ResourceOptions(parent=parent, provider=self.provider, **more)
+
+    def deploy(
+        self, service: Service, parent: pulumi.Resource, secrets: Mapping[str, pulumi.Output[str]]
+    ) -> pulumi.Resource:
+        """Create the service's resources, in the order in which they need each other."""
+        volumes = {volume.name: self._volume(volume.name, parent) for volume in service.volumes}
+        before: list[pulumi.Resource] = list(volumes.values())
+        if service.files:
+            before = [self._configuration(service, parent, list(volumes.values()), secrets)]
+        container = self._container(service, parent, volumes, before)
+        return Started(
+            StartedProvider(),
+            service.name,
+            {
+                "host": self.host,
+                "container": f"{self.prefix}-{service.name}",
+                "container_id": container.id,
+                "probe": list(service.probe.command) if service.probe else [],
+                "patience": _START_PATIENCE,
+            },
+            pulumi.ResourceOptions(parent=parent, depends_on=[container]),
+        )
+
+    def _volume(self, name: str, parent: pulumi.Resource) -> docker.Volume:
+        # Labels would be forced replacements, that is, lost data: so only those that never change.
+        return docker.Volume(
+            name,
+            name=f"{self.prefix}-{name}",
+            labels=[docker.VolumeLabelArgs(label="observatory.environment", value=self.config.environment)],
+            opts=self._options(
+                parent,
+                protect=self.config.data.keep,
+                retain_on_delete=self.config.data.keep,
+                ignore_changes=["labels", "driverOpts"],
+            ),
+        )
+
+    def _configuration(
+        self,
+        service: Service,
+        parent: pulumi.Resource,
+        volumes: list[docker.Volume],
+        secrets: Mapping[str, pulumi.Output[str]],
+    ) -> Configuration:
+        reload = service.reload
+        return Configuration(
+            ConfigurationProvider(),
+            service.name,
+            {
+                "host": self.host,
+                "volume": f"{self.prefix}-{service.name}-config",
+                "container": f"{self.prefix}-{service.name}",
+                "image": service.image,
+                "user": service.user,
+                "labels": {"observatory.environment": self.config.environment},
+                "files": {file.path: file.content for file in service.files if not file.secrets},
+                "secret_files": pulumi.Output.secret(
+                    {file.path: resolved(file, secrets) for file in service.files if file.secrets}
+                ),
+                "quiet": [file.path for file in service.files if not file.reload],
+                "data_volumes": [f"{self.prefix}-{volume.name}" for volume in service.volumes],
+                "reload": {
+                    "signal": reload.signal,
+                    "loaded": reload.loaded,
+                    "rejected": reload.rejected,
+                    "commands": [list(command) for command in reload.commands],
+                }
+                if reload
+                else {},
+            },
+            pulumi.ResourceOptions(parent=parent, depends_on=volumes, additional_secret_outputs=["secret_files"]),
+        )
+
+    def _container(
+        self,
+        service: Service,
+        parent: pulumi.Resource,
+        volumes: dict[str, docker.Volume],
+        before: list[pulumi.Resource],
+    ) -> docker.Container:
+        labels = {
+            "observatory.environment": self.config.environment,
+            "observatory.service": service.name,
+            "observatory.config-digest": service.restart_digest,
+        }
+        return docker.Container(
+            service.name,
+            name=f"{self.prefix}-{service.name}",
+            image=service.image,
+            command=list(service.args) or None,
+            user=service.user,
+            envs=[f"{name}={value}" for name, value in service.env] or None,
+            restart="unless-stopped",
+            memory=service.resources.memory,
+            memory_swap=service.resources.memory,
+            cpus=f"{service.resources.cpus:g}" if service.resources.cpus % 1 else f"{service.resources.cpus:.1f}",
+            read_only=service.read_only,
+            tmpfs={folder: "mode=1777" for folder in service.scratch} or None,
+            capabilities=None if service.privileged else _capabilities(service),
+            privileged=service.privileged,
+            security_opts=None if service.privileged else ["no-new-privileges:true"],
+            pid_mode="host" if service.host_pid else None,
+            log_driver="json-file",
+            log_opts={"max-size": "10m", "max-file": "3"},
+            healthcheck=_healthcheck(service.probe) if service.probe else None,
+            labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in sorted(labels.items()) if v],
+            networks_advanced=[
+                docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[service.name])
+            ],
+            ports=[
+                docker.ContainerPortArgs(internal=port.number, external=port.published, ip=port.address)
+                for port in sorted(service.ports, key=lambda port: port.number)
+                if port.published
+            ]
+            or None,
+            volumes=self._mounted_volumes(service, volumes),
+            mounts=[
+                docker.ContainerMountArgs(
+                    type="bind",
+                    source=mount.source,
+                    target=mount.path,
+                    read_only=True,
+                    bind_options=docker.ContainerMountBindOptionsArgs(propagation="rslave")
+                    if mount.propagate
+                    else None,
+                )
+                for mount in service.host_mounts
+            ]
+            or None,
+            stop_timeout=service.stop_grace,
+            destroy_grace_seconds=service.stop_grace,
+            must_run=True,
+            opts=self._options(
+                parent, depends_on=before, replace_on_changes=_REPLACE_ON, delete_before_replace=True
+            ),
+        )
+
+    def _mounted_volumes(
+        self, service: Service, volumes: dict[str, docker.Volume]
+    ) -> list[docker.ContainerVolumeArgs] | None:
+        mounted = [
+            docker.ContainerVolumeArgs(volume_name=volumes[volume.name].name, container_path=volume.path)
+            for volume in service.volumes
+        ]
+        if service.files:
+            mounted.append(
+                docker.ContainerVolumeArgs(
+                    volume_name=f"{self.prefix}-{service.name}-config",
+                    container_path=service.config_folder,
+                    read_only=True,
+                )
+            )
+        return mounted or None
+
+
+def _capabilities(service: Service) -> docker.ContainerCapabilitiesArgs:
+    return docker.ContainerCapabilitiesArgs(
+        drops=["ALL"], adds=[f"CAP_{name}" for name in service.capabilities] or None
+    )
+
+
+def _healthcheck(probe: Probe) -> docker.ContainerHealthcheckArgs:
+    return docker.ContainerHealthcheckArgs(
+        tests=["CMD", *probe.command],
+        interval=_duration(probe.interval),
+        timeout=_duration(probe.timeout),
+        retries=probe.retries,
+        start_period=_duration(probe.start_period),
+    )
+
+
+def _duration(seconds: int) -> str:
+    """As the engine writes it back: `1m30s`, never `90s`; any other spelling is a difference for ever."""
+    return f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s"

@@ -1,0 +1,266 @@
+"""What the deployment does through the Docker API itself: files into volumes, reloads, waiting for a start.
+
+Everything goes through the API, nothing through paths of this machine: so a remote engine works like a local one.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+from docker.errors import APIError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+SLOTS = ("a", "b")
+CURRENT = "current"
+RELOAD_PATIENCE = 60.0
+"""Seconds for a program to say whether it took the new configuration; a large Prometheus reads many rules."""
+_LABEL = "observatory.helper"
+
+
+class DeploymentError(Exception):
+    """What went wrong on the engine, in words for people."""
+
+
+class Engine:
+    """One Docker engine. `host` is its address, empty for DOCKER_HOST or the local socket."""
+
+    def __init__(self, host: str = "") -> None:
+        try:
+            self.client = docker.DockerClient(base_url=host, timeout=120) if host else docker.from_env(timeout=120)
+        except DockerException as error:
+            raise DeploymentError(f"the Docker engine does not answer: {error}") from None
+
+    def container(self, name: str) -> Container | None:
+        """The container of that name, running or not."""
+        try:
+            return self.client.containers.get(name)
+        except NotFound:
+            return None
+
+    def remove_volume(self, name: str) -> None:
+        """Remove a volume; one that is gone already is fine."""
+        try:
+            self.client.volumes.get(name).remove()
+        except NotFound:
+            return
+        except APIError as error:
+            raise DeploymentError(f"volume {name} cannot be removed: {error.explanation or error}") from None
+
+    # Configuration
+
+    def write_configuration(self, props: dict[str, Any], changed: set[str] | None) -> None:
+        """Write a service's files into the unused slot of its volume, switch to it, and let the program take it.
+
+        `changed` holds the changed paths, None on the first write. On a rejection the switch is undone.
+        """
+        files = {**props["files"], **props["secret_files"]}
+        secret_paths = set(props["secret_files"])
+        uid, gid = (int(part) for part in props["user"].split(":"))
+        self.client.volumes.create(props["volume"], labels=props["labels"])
+        with self._helper(props) as helper:
+            for index in range(len(props["data_volumes"])):
+                _put(helper, f"/data/{index}", [_folder(".", uid, gid, 0o755)])
+            active = _link_target(helper, f"/config/{CURRENT}")
+            target = SLOTS[1] if active == SLOTS[0] else SLOTS[0]
+            _put(helper, "/config", [_folder(".", uid, gid, 0o755), *_slot(target, files, secret_paths, uid, gid)])
+            _put(helper, "/config", [_link(CURRENT, target)])
+            try:
+                self._reload(props, changed)
+            except DeploymentError:
+                if active:
+                    _put(helper, "/config", [_link(CURRENT, active), _tombstone(target)])
+                raise
+            if active:
+                _put(helper, "/config", [_tombstone(active)])
+
+    @contextmanager
+    def _helper(self, props: dict[str, Any]) -> Iterator[Container]:
+        """A container that is never started: only a door into the volumes. Leftovers of an interruption are replaced."""
+        name = f"{props['volume']}-writer"
+        if leftover := self.container(name):
+            leftover.remove(force=True)
+        binds = {props["volume"]: {"bind": "/config", "mode": "rw"}}
+        binds |= {volume: {"bind": f"/data/{i}", "mode": "rw"} for i, volume in enumerate(props["data_volumes"])}
+        self._have_image(props["image"])
+        helper = self.client.containers.create(
+            props["image"], name=name, volumes=binds, network_mode="none", labels={_LABEL: "true"}, command=["-"]
+        )
+        try:
+            yield helper
+        finally:
+            helper.remove(v=False, force=True)
+
+    def _have_image(self, image: str) -> None:
+        try:
+            self.client.images.get(image)
+        except ImageNotFound:
+            try:
+                self.client.images.pull(image)
+            except APIError as error:
+                raise DeploymentError(f"image {image} is not here and cannot be pulled: {error.explanation}") from None
+
+    def _reload(self, props: dict[str, Any], changed: set[str] | None) -> None:
+        reload, quiet = props["reload"], set(props["quiet"])
+        container = self.container(props["container"])
+        if not reload or container is None or container.status != "running":
+            return
+        if changed is not None and changed <= quiet:
+            return
+        for command in reload["commands"]:
+            code, output = container.exec_run(command)
+            if code != 0:
+                raise DeploymentError(f"{props['container']} rejected the new configuration: {_text(output)}")
+        if reload["signal"]:
+            self._signal(container, reload)
+
+    def _signal(self, container: Container, reload: dict[str, Any]) -> None:
+        # The engine's clock, not ours, stamps the log; so what counts is what comes after the last line so far.
+        seen = len(container.logs())
+        container.kill(reload["signal"])
+
+        def answer() -> bool | None:
+            text = _text(container.logs()[seen:])
+            for line in text.splitlines():
+                if reload["rejected"] in line:
+                    raise DeploymentError(
+                        f"{container.name} rejected the new configuration and keeps the old one: {_reason(line)}"
+                    )
+            return True if reload["loaded"] in text else None
+
+        if not _poll(answer, RELOAD_PATIENCE):
+            raise DeploymentError(
+                f"{container.name} did not say within {RELOAD_PATIENCE:.0f} s that it loaded the new configuration; "
+                "the old files are back in place"
+            )
+
+    # Start
+
+    def await_started(self, name: str, probe: list[str], patience: float) -> None:
+        """Wait until the container runs and `probe` succeeds in it; `patience` in seconds."""
+        container = self.container(name)
+        if container is None:
+            raise DeploymentError(f"container {name} is gone; run the update again with --refresh")
+        if container.status in ("created", "exited"):
+            try:
+                container.start()
+            except APIError as error:
+                raise DeploymentError(f"{name} cannot start: {error.explanation or error}") from None
+        last = ""
+
+        def ready() -> bool | None:
+            nonlocal last
+            container.reload()
+            if container.status in ("exited", "dead", "restarting"):
+                raise DeploymentError(f"{name} stopped right after its start. Its last words:\n{_tail(container)}")
+            if container.status != "running":
+                return None
+            if not probe:
+                return True
+            try:
+                code, output = container.exec_run(probe)
+            except APIError as error:  # stopped between the two calls
+                last = str(error.explanation or error)
+                return None
+            last = _text(output)
+            return True if code == 0 else None
+
+        if not _poll(ready, patience):
+            raise DeploymentError(
+                f"{name} was not healthy within {patience:.0f} s: {last or 'no answer'}\n{_tail(container)}"
+            )
+
+
+def _poll(question: Callable[[], bool | None], patience: float) -> bool:
+    """Ask until the answer is true or `patience` (seconds) is over, more slowly as time passes."""
+    deadline, pause = time.monotonic() + patience, 0.05
+    while True:
+        if question():
+            return True
+        if time.monotonic() + pause > deadline:
+            return False
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1.0)
+
+
+def _text(output: Any) -> str:
+    return output.decode(errors="replace").strip() if isinstance(output, bytes) else ""
+
+
+def _tail(container: Container) -> str:
+    return "\n".join(f"    {line}" for line in _text(container.logs(tail=12)).splitlines())
+
+
+def _reason(line: str) -> str:
+    """The program's own message out of its log line: the err field, or the whole line."""
+    found = re.search(r'err="((?:[^"\\]|\\.)*)"', line) or re.search(r"err=(\S+)", line)
+    if not found:
+        return line.strip()
+    try:
+        return str(json.loads(f'"{found.group(1)}"'))
+    except ValueError:
+        return found.group(1)
+
+
+# Archives. The engine unpacks entries in order: a file in place of a folder removes the folder, and the other way round.
+
+Entry = tuple[tarfile.TarInfo, bytes]
+
+
+def _entry(path: str, kind: bytes, mode: int, uid: int = 0, gid: int = 0, data: bytes = b"", target: str = "") -> Entry:
+    info = tarfile.TarInfo(path)
+    info.type, info.mode, info.uid, info.gid, info.size, info.linkname = kind, mode, uid, gid, len(data), target
+    info.mtime = time.time()
+    return info, data
+
+
+def _folder(path: str, uid: int, gid: int, mode: int) -> Entry:
+    return _entry(path, tarfile.DIRTYPE, mode, uid, gid)
+
+
+def _link(path: str, target: str) -> Entry:
+    return _entry(path, tarfile.SYMTYPE, 0o777, target=target)
+
+
+def _tombstone(slot: str) -> Entry:
+    """An empty file where a slot was: unpacking it removes the folder with all that is in it."""
+    return _entry(slot, tarfile.REGTYPE, 0o600)
+
+
+def _slot(slot: str, files: dict[str, str], secret_paths: set[str], uid: int, gid: int) -> list[Entry]:
+    entries = [_tombstone(slot), _folder(slot, uid, gid, 0o755)]
+    folders: set[str] = set()
+    for path in sorted(files):
+        parts = path.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            folder = "/".join(parts[:depth])
+            if folder not in folders:
+                folders.add(folder)
+                entries.append(_folder(f"{slot}/{folder}", uid, gid, 0o755))
+        mode = 0o400 if path in secret_paths else 0o444
+        entries.append(_entry(f"{slot}/{path}", tarfile.REGTYPE, mode, uid, gid, files[path].encode()))
+    return entries
+
+
+def _put(container: Container, folder: str, entries: list[Entry]) -> None:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for info, data in entries:
+            archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
+    if not container.put_archive(folder, buffer.getvalue()):
+        raise DeploymentError(f"{container.name}: files cannot be written to {folder}")
+
+
+def _link_target(container: Container, path: str) -> str:
+    try:
+        _, stat = container.get_archive(path)
+    except NotFound:
+        return ""
+    return str(stat.get("linkTarget", "")).rsplit("/", 1)[-1]

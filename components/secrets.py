@@ -1,0 +1,60 @@
+"""Secrets of a stack: from Pulumi's configuration or made up once, and their way into planned files."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+
+import pulumi
+
+from components.config import Problem, StackFileError
+from components.spec import File, Plan
+
+
+def configured_secrets(plan: Plan, file: str) -> dict[str, pulumi.Output[str]]:
+    """The values of all secrets that the plan asks for, but for those that the deployment makes up itself.
+
+    Errors: one for all that are missing, or that stand in the stack file in plain text.
+    """
+    config = pulumi.Config("observatory")
+    problems = []
+    found: dict[str, pulumi.Output[str]] = {}
+    for name in dict.fromkeys(name for service in plan.services for name in service.secrets):
+        value = config.get_secret(name)
+        if value is not None and not pulumi.runtime.is_config_secret(f"observatory:{name}"):
+            hint = f"pulumi config set --secret observatory:{name}, and take the old value for known to others"
+            problems.append(Problem(f"observatory:{name}", "stands in the stack file in plain text", hint=hint))
+        elif value is not None:
+            found[name] = value
+        elif name not in plan.generated_secrets:
+            hint = f"pulumi config set --secret observatory:{name}"
+            if name.startswith("tls"):
+                hint += f", or for the stack's own certificates: ./observatory certs {pulumi.get_stack()}"
+            problems.append(Problem(f"observatory:{name}", "this secret is not set", hint=hint))
+    if problems:
+        raise StackFileError(file, problems)
+    return found
+
+
+def resolved(file: File, secrets: Mapping[str, pulumi.Output[str]]) -> pulumi.Output[str]:
+    """The file's content with its secrets in place, as a secret."""
+    needed = {name: secrets[name] for name in file.secrets}
+    return pulumi.Output.all(**needed).apply(lambda values: file.resolve(lambda how, name: _insert(how, name, values)))
+
+
+def _insert(transform: str, name: str, values: Mapping[str, str]) -> str:
+    return bcrypt_hash(values[name], name) if transform == "bcrypt" else values[name]
+
+
+def bcrypt_hash(password: str, purpose: str) -> str:
+    """A bcrypt hash (cost 10) whose salt follows from the password: a new salt each time would be a change each time."""
+    import bcrypt  # only stacks with passwords pay for it
+
+    digest = hashlib.sha256(f"observatory\0{purpose}\0{password}".encode()).digest()[:16]
+    alphabet = b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+    standard = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    encoded = base64.b64encode(digest).rstrip(b"=").translate(bytes.maketrans(standard, alphabet))
+    # The last of the 22 characters carries four bits only; bcrypt wants the other two to be zero.
+    last = alphabet[alphabet.index(encoded[21:22]) & 0b110000 : (alphabet.index(encoded[21:22]) & 0b110000) + 1]
+    return bcrypt.hashpw(password.encode(), b"$2b$10$" + encoded[:21] + last).decode()

@@ -1,0 +1,66 @@
+"""`MonitoringStack`: the plan of one stack file as a tree of Pulumi components."""
+
+from __future__ import annotations
+
+import pulumi
+from pulumi.dynamic import Resource as DynamicResource
+
+from components.config import StackConfig
+from components.platforms.base import Platform
+from components.platforms.docker_live import GeneratedSecretProvider
+from components.secrets import configured_secrets
+from components.spec import Plan, Service
+
+
+class GeneratedSecret(DynamicResource, module="secrets", name="GeneratedSecret"):
+    """A secret that nobody has to think of; kept in the stack's encrypted state."""
+
+    value: pulumi.Output[str]
+
+
+class ServiceComponent(pulumi.ComponentResource):
+    """One planned service, typed by its product, with its resources below it."""
+
+    def __init__(self, service: Service, parent: pulumi.Resource):
+        super().__init__(
+            f"observatory:service:{service.product}", service.name, None, pulumi.ResourceOptions(parent=parent)
+        )
+
+
+class MonitoringStack(pulumi.ComponentResource):
+    """Everything that one stack file asks for, deployed to its platform."""
+
+    def __init__(self, name: str, config: StackConfig, plan: Plan, stack_file: str):
+        super().__init__("observatory:index:MonitoringStack", name)
+        self.plan = plan
+        self.secrets = configured_secrets(plan, stack_file)
+        for secret in plan.generated_secrets:
+            if secret not in self.secrets:
+                self.secrets[secret] = self._generate(secret)
+        platform = self._platform(config)
+        for service in plan.services:
+            component = ServiceComponent(service, self)
+            platform.deploy(service, component, self.secrets)
+            component.register_outputs({})
+        for product in plan.unavailable:
+            pulumi.log.warn(f"{product} is left out: its image cannot be had on this machine (see `make ready`)", self)
+        self.urls = {
+            f"{service.name}-{port.name}" if port.name not in ("http", "ui") else service.name: (
+                f"{port.scheme}://{'localhost' if port.address in ('127.0.0.1', '0.0.0.0') else port.address}"
+                f":{port.published}"
+            )
+            for service in plan.services
+            for port in service.ports
+            if port.published
+        }
+        self.register_outputs({"urls": self.urls})
+
+    def _generate(self, secret: str) -> pulumi.Output[str]:
+        options = pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"])
+        return GeneratedSecret(GeneratedSecretProvider(), secret, {"value": None}, options).value
+
+    def _platform(self, config: StackConfig) -> Platform:
+        # Each platform's SDK costs half a second; only the one that the stack uses is imported.
+        from components.platforms.docker import DockerPlatform
+
+        return DockerPlatform(config, self)
