@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import grpc
 
@@ -35,9 +35,9 @@ _sdk_ready = threading.Event()
 _programs: queue.SimpleQueue[tuple[bytes, Future[bytes]]] = queue.SimpleQueue()
 
 
-def required_packages(folders: list[str]) -> list[dict[str, str]]:
+def required_packages(folders: list[str]) -> list[dict[str, Any]]:
     """Provider plugins that the packages installed in `folders` need, as their `pulumi-plugin.json` says."""
-    found: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, Any]] = {}
     for folder in folders:
         for file in sorted(Path(folder).glob("*/pulumi-plugin.json")):
             plugin = json.loads(file.read_text(encoding="utf-8"))
@@ -104,7 +104,7 @@ def _run(request: bytes, _context: Any) -> bytes:
 class LanguageHost(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Serves the methods on raw bytes, so that the server can start before the SDK is imported."""
 
-    _unary: dict[str, Callable[[bytes, Any], bytes]] = {
+    _unary: ClassVar[dict[str, Callable[[bytes, Any], bytes]]] = {
         "Handshake": _empty,
         "GetPluginInfo": _empty,
         "Cancel": _empty,  # the engine sends SIGINT next, which ends the process
@@ -153,9 +153,9 @@ def main() -> None:
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a program's print() is shown at once
     print(port, flush=True)
 
-    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
     try:
-        from language_program import run_program
+        from toolchain.language_program import run_program
     finally:
         sys.path.pop(0)
         _sdk_ready.set()
@@ -163,7 +163,7 @@ def main() -> None:
         request, done = _programs.get()
         try:
             done.set_result(run_program(request, engine_address))
-        except BaseException as error:  # the engine must get an answer whatever happens
+        except BaseException as error:  # noqa: BLE001 - the engine must get an answer whatever happens
             done.set_exception(error)
 
 

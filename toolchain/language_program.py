@@ -55,7 +55,7 @@ def run_program(request_bytes: bytes, engine_address: str) -> bytes:
     except SystemExit as error:
         if error.code not in (None, 0):
             response.error = f"program exited with non-zero exit code: {error.code}"
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - whatever a program raises is shown
         pulumi.log.error("Program failed with an unhandled exception:\n" + program_traceback(error, program))
         response.bail = True
     sys.stdout.flush()

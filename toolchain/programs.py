@@ -1,0 +1,174 @@
+"""Finds each program: on the machine when it is new enough, else downloaded, else built; and where they are then."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from toolchain import atomic, golang, pins
+from toolchain.downloads import Download, Sites, Unavailable, unpack
+from toolchain.machine import STATE, ToolchainError, architecture, cache_folder, system, version_numbers
+from toolchain.progress import Progress
+
+
+@dataclass(frozen=True)
+class Source:
+    """How one program is had: the version that is downloaded, and the oldest one of the machine's that serves."""
+
+    name: str
+    binary: str
+    version: str
+    oldest: str
+    download: Download
+    version_arguments: tuple[str, ...] = ("--version",)
+    extra_folders: tuple[Path, ...] = ()
+
+
+def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
+    """The programs that commands of this project run, by the name of their binary."""
+    pulumi, provider = pins.requirement("pulumi"), pins.requirement("pulumi-docker")
+    images = pins.images()
+    prometheus, alertmanager = images["prometheus"].tag.lstrip("v"), images["alertmanager"].tag.lstrip("v")
+    compose = table["compose"].version if "compose" in table else ""
+    this = f"{system()}-{architecture()}"
+    cli = f"pulumi-v{pulumi}-{this.replace('amd64', 'x64')}.tar.gz"
+    plugins = Path(os.environ.get("PULUMI_HOME") or Path.home() / ".pulumi") / "plugins"
+    github = "https://github.com"
+    found = [
+        Source(
+            "pulumi",
+            "pulumi",
+            pulumi,
+            table["pulumi"].version,
+            Download(
+                f"https://get.pulumi.com/releases/sdk/{cli}",
+                f"https://get.pulumi.com/releases/sdk/pulumi-{pulumi}-checksums.txt",
+            ),
+            ("version",),
+        ),
+        Source(
+            "docker-provider",
+            "pulumi-resource-docker",
+            provider,
+            provider,
+            Download(
+                f"{github}/pulumi/pulumi-docker/releases/download/v{provider}/"
+                f"pulumi-resource-docker-v{provider}-{this}.tar.gz",
+                f"{github}/pulumi/pulumi-docker/releases/download/v{provider}/pulumi-docker_{provider}_checksums.txt",
+            ),
+            extra_folders=(plugins / f"resource-docker-v{provider}",),
+        ),
+        _prometheus_tool("promtool", "prometheus", prometheus, table),
+        _prometheus_tool("amtool", "alertmanager", alertmanager, table),
+    ]
+    if compose:
+        machine = {"amd64": "x86_64", "arm64": "aarch64"}.get(architecture(), architecture())
+        address = f"{github}/docker/compose/releases/download/v{compose}/docker-compose-{system()}-{machine}"
+        libraries = ("/usr/local/lib", "/usr/local/libexec", "/usr/lib", "/usr/libexec")
+        folders = (Path.home() / ".docker/cli-plugins", *(Path(each) / "docker/cli-plugins" for each in libraries))
+        download = Download(address, f"{address}.sha256")
+        found.append(
+            Source("compose", "docker-compose", compose, "2.0", download, ("version", "--short"), folders),
+        )
+    return {source.binary: source for source in found}
+
+
+def _prometheus_tool(binary: str, product: str, version: str, table: dict[str, pins.Program]) -> Source:
+    base = f"https://github.com/prometheus/{product}/releases/download/v{version}"
+    archive = f"{product}-{version}.{system()}-{architecture()}.tar.gz"
+    oldest = table[_builder(binary, table)].version
+    return Source(binary, binary, version, oldest, Download(f"{base}/{archive}", f"{base}/sha256sums.txt"))
+
+
+def _builder(binary: str, table: dict[str, pins.Program]) -> str:
+    """The program whose build gives a binary: the one of that name, or any."""
+    if binary in table:
+        return binary
+    for name, program in table.items():
+        if binary in program.binaries:
+            return name
+    raise ToolchainError(f"programs.toml builds no {binary}; add it, or install {binary} yourself")
+
+
+class Programs:
+    """The programs of one run; every question that was answered by starting a program is remembered by its file."""
+
+    def __init__(self, progress: Progress, sites: Sites, table: dict[str, pins.Program]) -> None:
+        self._progress = progress
+        self._sites = sites
+        self.table = table
+        self.sources = sources(table)
+
+    def find(self, binary: str) -> Path | None:
+        """A program that is there already and new enough: the machine's first, then what an earlier run made."""
+        source = self.sources[binary]
+        own = shutil.which(binary, path=os.pathsep.join([os.environ.get("PATH", ""), *map(str, source.extra_folders)]))
+        if own and self._new_enough(Path(own), source):
+            return Path(own)
+        folders = [self._official(source), golang.folder(self.table[_builder(binary, self.table)])]
+        for folder in folders:
+            if (folder / "bin" / binary).exists():
+                return folder / "bin" / binary
+        return None
+
+    def ensure(self, binary: str) -> Path:
+        """Finds, downloads or builds a program; raises ToolchainError when none of it can be done here."""
+        found = self.find(binary)
+        if found:
+            return found
+        source = self.sources[binary]
+        if self._download(source):
+            return self._official(source) / "bin" / binary
+        return golang.build(self.table[_builder(binary, self.table)], self._progress) / "bin" / binary
+
+    def _download(self, source: Source) -> bool:
+        with self._progress.step(f"{source.name} {source.version}", "downloading", "downloaded") as step:
+            try:
+                atomic.make_folder(self._official(source), self._downloader(source))
+            except Unavailable as error:
+                step.done = f"cannot be downloaded here ({error})"
+                return False
+        return True
+
+    def _official(self, source: Source) -> Path:
+        return cache_folder() / "programs" / source.name / f"{source.version}-official"
+
+    def _downloader(self, source: Source) -> Callable[[Path], None]:
+        def fill(folder: Path) -> None:
+            file = folder / source.download.file_name
+            self._sites.fetch(source.download, file)
+            if file.name.endswith(".tar.gz"):
+                unpack(file, folder / "bin", {source.binary} if source.binary.endswith("tool") else None)
+                file.unlink()
+            else:
+                (folder / "bin").mkdir()
+                file.rename(folder / "bin" / source.binary)
+                (folder / "bin" / source.binary).chmod(0o755)
+            if not (folder / "bin" / source.binary).exists():
+                raise Unavailable(f"{source.download.file_name} holds no {source.binary}")
+
+        return fill
+
+    def _new_enough(self, file: Path, source: Source) -> bool:
+        known = STATE / "versions.json"
+        try:
+            versions = json.loads(known.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            versions = {}
+        status = file.stat()
+        key = f"{file.resolve()} {status.st_size} {status.st_mtime_ns}"
+        if key not in versions:
+            try:
+                answer = subprocess.run(
+                    [str(file), *source.version_arguments], capture_output=True, text=True, timeout=20, check=False
+                )
+            except (OSError, subprocess.TimeoutExpired):
+                return False
+            versions[key] = list(version_numbers(answer.stdout + " " + answer.stderr))
+            atomic.write(known, json.dumps(versions, indent=1) + "\n")
+        return tuple(versions[key]) >= version_numbers(source.oldest)

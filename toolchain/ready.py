@@ -1,0 +1,107 @@
+"""What each purpose needs, and how it is readied: independent things at once, each only when it is missing."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from toolchain import children, engine, pins, venv
+from toolchain.docker_api import DEFAULT_HOST, EngineError, current_host
+from toolchain.downloads import Sites
+from toolchain.images import Images
+from toolchain.machine import ToolchainError
+from toolchain.programs import Programs
+from toolchain.progress import Progress
+
+_CLEANING_SECONDS = 5.0
+_DEPLOY = ("pulumi", "pulumi-resource-docker")
+_VALIDATE = ("promtool", "amtool")
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What a command needs; `develop` asks for the tools of requirements-dev.txt too."""
+
+    programs: tuple[str, ...]
+    engine: bool = False
+    develop: bool = False
+
+
+PURPOSES = {
+    "test": Purpose(_VALIDATE, develop=True),
+    "preview": Purpose(_DEPLOY),
+    "up": Purpose(_DEPLOY, engine=True),
+    "e2e": Purpose((*_DEPLOY, *_VALIDATE), engine=True, develop=True),
+    "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
+    "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is ready: programs by name, the images that differ, and what went wrong, one line each."""
+
+    programs: dict[str, Path]
+    images: dict[str, str | None]
+    errors: list[str]
+
+
+def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Result:
+    """Readies all that a purpose needs; goes on with the rest when one thing fails."""
+    content = pins.tables()
+    programs = Programs(progress, Sites(), pins.programs(content))
+    unknown = [binary for binary in purpose.programs if binary not in programs.sources]
+    if unknown:
+        raise ToolchainError(f"programs.toml says nothing about {', '.join(unknown)}; add it")
+
+    def images() -> dict[str, str | None]:
+        running = engine.ensure(progress)
+        return Images(running, progress, content, retry).ensure(pins.images())
+
+    def environment() -> None:
+        venv.ensure(progress, venv.DEVELOP if purpose.develop else venv.RUN)
+
+    pool = ThreadPoolExecutor(max_workers=len(purpose.programs) + 2)
+    tasks: dict[str, Future[Any]] = {".venv": pool.submit(environment)}
+    for binary in purpose.programs:
+        tasks[binary] = pool.submit(programs.ensure, binary)
+    if purpose.engine:
+        tasks["images"] = pool.submit(images)
+    try:
+        wait(tasks.values())
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up takes a moment; a second Ctrl-C must not break it
+        children.kill_all()
+        wait(tasks.values(), timeout=_CLEANING_SECONDS)
+        raise
+    pool.shutdown()
+
+    found: dict[str, Path] = {}
+    errors: list[str] = []
+    for name, task in tasks.items():
+        error = task.exception()
+        if isinstance(error, (ToolchainError, EngineError, OSError)):
+            errors.append(f"{name}: {error}")
+        elif error is not None:
+            raise error
+        elif name in purpose.programs:
+            found[name] = task.result()
+    different = {} if not purpose.engine or tasks["images"].exception() else tasks["images"].result()
+    return Result(found, different, errors)
+
+
+def find_ready(progress: Progress) -> dict[str, Path]:
+    """The programs that are there, nothing made ready for it."""
+    programs = Programs(progress, Sites(), pins.programs(pins.tables()))
+    found = {binary: programs.find(binary) for binary in programs.sources}
+    return {binary: file for binary, file in found.items() if file}
+
+
+def docker_host() -> str:
+    """The engine's address where programs would not find it by themselves, else ""."""
+    host = current_host()
+    return "" if host == DEFAULT_HOST or os.environ.get("DOCKER_HOST") else host
