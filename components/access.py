@@ -9,23 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from components.config.products import Access
 from components.spec import File, secret_token
+from components.yaml_text import dump
 
 WEB_CONFIG = "web.yml"
 CLIENT_CONFIG = "client.yml"
-
-
-def dump(data: Any) -> str:
-    """YAML as every rendered file has it: order kept, no aliases, wide lines."""
-    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
-
-
-class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 @dataclass(frozen=True, slots=True)

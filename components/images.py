@@ -7,9 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from components.config.products import Images
+from components.yaml_text import load
 
 VERSIONS = Path(__file__).with_name("versions.yaml")
 SUBSTITUTES = Path(__file__).resolve().parents[1] / ".observatory" / "images.yaml"
@@ -29,7 +28,7 @@ class ImageCatalogue:
 
 @cache
 def _pinned() -> dict[str, dict[str, Any]]:
-    loaded: dict[str, dict[str, Any]] = yaml.safe_load(VERSIONS.read_text())
+    loaded: dict[str, dict[str, Any]] = load(VERSIONS.read_text())
     return loaded
 
 
@@ -43,9 +42,10 @@ def load_catalogue(images: Images, substitutes: Path = SUBSTITUTES) -> ImageCata
     """Images for a stack. What the stack file says wins over what this machine has instead of a pin."""
     references: dict[str, str | None] = {product: _pin(product, images.registry) for product in _pinned()}
     if images.registry is None and substitutes.is_file():
-        local = yaml.safe_load(substitutes.read_text()) or {}
+        local = load(substitutes.read_text()) or {}
         references |= {product: image for product, image in local.items() if product in references}
-    return ImageCatalogue(references | images.overrides)
+    references.update(images.overrides)
+    return ImageCatalogue(references)
 
 
 def pinned_version(product: str) -> str:

@@ -19,6 +19,7 @@ from components.services.jaeger import jaeger
 from components.services.node_exporter import node_exporter
 from components.services.prometheus import prometheus
 from components.spec import Plan, Service
+from components.yaml_text import load
 
 
 def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[str, str] | None = None) -> Plan:
@@ -72,7 +73,7 @@ def read_target_files(config: StackConfig, stack_file: Path) -> dict[str, str]:
             if not path.is_relative_to(stack_file.parent.resolve()):
                 raise ValueError("must stand below the stack file's folder")
             found[name] = path.read_text()
-            groups = yaml.safe_load(found[name])
+            groups = load(found[name])
             if not isinstance(groups, list) or not all(isinstance(g, dict) and g.get("targets") for g in groups):
                 raise ValueError("must be a list of {targets: [host:port, ...], labels: {...}}")
         except (OSError, ValueError, yaml.YAMLError) as error:

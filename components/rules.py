@@ -7,11 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from components.access import dump
 from components.context import Context
 from components.spec import File
+from components.yaml_text import dump, load
 
 FOLDER = Path(__file__).resolve().parents[1] / "rules"
 
@@ -21,8 +19,7 @@ def _load(product: str) -> tuple[dict[str, Any], ...]:
     path = FOLDER / f"{product}.yaml"
     if not path.is_file():
         return ()
-    loaded = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    return tuple(loaded["groups"])
+    return tuple(load(path.read_text())["groups"])
 
 
 def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:

@@ -48,7 +48,7 @@ def _insert(transform: str, name: str, values: Mapping[str, str]) -> str:
 
 
 def bcrypt_hash(password: str, purpose: str) -> str:
-    """A bcrypt hash (cost 10) whose salt follows from the password: a new salt each time would be a change each time."""
+    """A bcrypt hash (cost 10) whose salt follows from the password: a new one each time would be a change."""
     import bcrypt  # only stacks with passwords pay for it
 
     digest = hashlib.sha256(f"observatory\0{purpose}\0{password}".encode()).digest()[:16]

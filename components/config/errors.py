@@ -32,7 +32,9 @@ class StackFileError(Exception):
     def __init__(self, file: str, problems: Sequence[Problem]):
         self.file = file
         self.problems = tuple(problems)
-        super().__init__(f"{file}: {len(problems)} problem{'s' * (len(problems) > 1)}\n" + "\n".join(map(str, problems)))
+        super().__init__(
+            f"{file}: {len(problems)} problem{'s' * (len(problems) > 1)}\n" + "\n".join(map(str, problems))
+        )
 
 
 def key_path(location: Iterable[int | str]) -> str:

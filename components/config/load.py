@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from components.config.errors import Problem, StackFileError, stack_file_error
 from components.config.stack import StackConfig
+from components.yaml_text import load
 
 KEY = "observatory:stack"
 FOLDER = Path(__file__).resolve().parents[2] / "stacks"
@@ -36,10 +37,12 @@ def load_stack_file(stack: str, folder: Path = FOLDER) -> StackConfig:
     path = stack_path(stack, folder)
     name = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
     try:
-        document = yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        document = load(path.read_text())
     except FileNotFoundError:
         stacks = sorted(re.sub(r"^Pulumi\.|\.yaml$", "", p.name) for p in path.parent.glob("Pulumi.*.yaml"))
-        raise StackFileError(name, [Problem("", "no such file", hint=f"stacks here: {', '.join(stacks) or 'none'}")]) from None
+        raise StackFileError(
+            name, [Problem("", "no such file", hint=f"stacks here: {', '.join(stacks) or 'none'}")]
+        ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise StackFileError(name, [Problem("", f"cannot be read: {error}")]) from None
     except yaml.YAMLError as error:

@@ -89,7 +89,9 @@ class Tracing(Model):
     """Where traces are kept."""
 
     backend: Literal["jaeger", "none"] = "jaeger"
-    storage: Literal["badger", "memory"] = Field(default="badger", description="badger: on disk; memory: until restart.")
+    storage: Literal["badger", "memory"] = Field(
+        default="badger", description="badger: on disk; memory: until restart."
+    )
     retention: Duration = Field(default="48h", description="Of traces on disk.")
     max_traces: int = Field(default=50000, ge=100, description="Kept in memory, with storage: memory.")
 
@@ -143,14 +145,17 @@ class ResourceLimits(Model):
         return self
 
 
-ImageReference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/:-]*(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$")]
+ImageReference = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/:-]*(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
+]
 
 
 class Images(Model):
     """Where images come from."""
 
     registry: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")] | None = Field(
-        default=None, description="A mirror that replaces the registry of every image, for example mirror.example.com/hub."
+        default=None,
+        description="A mirror that replaces the registry of every image, for example mirror.example.com/hub.",
     )
     overrides: dict[str, ImageReference] = Field(default_factory=dict, description="Product to full image reference.")
 

@@ -26,7 +26,8 @@ from components.config.services import BlackboxProbe, MonitoredService
 
 PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", "blackbox-exporter", "cadvisor")
 """Network names of everything that this version can deploy; the keys of versions.yaml."""
-DASHBOARDS = ("stack", "node", "api-overview")
+DashboardName = Literal["stack", "node", "api-overview"]
+DASHBOARDS: tuple[DashboardName, ...] = ("stack", "node", "api-overview")
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin")
 """Published ports of Jaeger, which has no authentication of its own."""
 LOOKBACK = 300
@@ -51,7 +52,7 @@ class StackConfig(Model):
     tracing: Tracing = Tracing()
     alerting: Alerting = Alerting()
     grafana: Grafana = Grafana()
-    dashboards: tuple[Literal["stack", "node", "api-overview"], ...] = Field(
+    dashboards: tuple[DashboardName, ...] = Field(
         default=DASHBOARDS, description="Those whose products are deployed are provisioned."
     )
     resources: dict[str, ResourceLimits] = Field(default_factory=dict, description="Product to limits.")
@@ -74,7 +75,9 @@ class StackConfig(Model):
     def _check_scrape(self) -> None:
         scrape = self.scrape
         if seconds(scrape.timeout) > seconds(scrape.interval):
-            raise ValueError(f"scrape.timeout {scrape.timeout} must not be longer than scrape.interval {scrape.interval}")
+            raise ValueError(
+                f"scrape.timeout {scrape.timeout} must not be longer than scrape.interval {scrape.interval}"
+            )
         if not 1 <= seconds(scrape.interval) <= LOOKBACK / 2:
             raise ValueError(
                 f"scrape.interval {scrape.interval} must be between 1s and 2m30s: "
@@ -113,7 +116,9 @@ class StackConfig(Model):
         for name, (address, number) in self.ports.published().items():
             other = taken.get(number)
             if other:
-                raise ValueError(f"ports: {name} and {other[0]} are both published on {number}\nhint: give one another port")
+                raise ValueError(
+                    f"ports: {name} and {other[0]} are both published on {number}\nhint: give one another port"
+                )
             taken[number] = (name, address)
 
     def _check_access(self) -> None:
@@ -145,7 +150,8 @@ class StackConfig(Model):
         idle = sorted(set(alerting.channels) - used)
         if idle:
             raise ValueError(
-                f"alerting.channels: {idle[0]} gets no alert\nhint: name it in default_channels, a route or dead_mans_switch"
+                f"alerting.channels: {idle[0]} gets no alert"
+                "\nhint: name it in default_channels, a route or dead_mans_switch"
             )
 
     def _check_products(self) -> None:

@@ -145,7 +145,7 @@ class DockerPlatform:
             memory_swap=service.resources.memory,
             cpus=f"{service.resources.cpus:g}" if service.resources.cpus % 1 else f"{service.resources.cpus:.1f}",
             read_only=service.read_only,
-            tmpfs={folder: "mode=1777" for folder in service.scratch} or None,
+            tmpfs=dict.fromkeys(service.scratch, "mode=1777") or None,
             capabilities=None if service.privileged else _capabilities(service),
             privileged=service.privileged,
             security_opts=None if service.privileged else ["no-new-privileges:true"],
@@ -154,9 +154,7 @@ class DockerPlatform:
             log_opts={"max-size": "10m", "max-file": "3"},
             healthcheck=_healthcheck(service.probe) if service.probe else None,
             labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in sorted(labels.items()) if v],
-            networks_advanced=[
-                docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[service.name])
-            ],
+            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[service.name])],
             ports=[
                 docker.ContainerPortArgs(internal=port.number, external=port.published, ip=port.address)
                 for port in sorted(service.ports, key=lambda port: port.number)
@@ -180,9 +178,7 @@ class DockerPlatform:
             stop_timeout=service.stop_grace,
             destroy_grace_seconds=service.stop_grace,
             must_run=True,
-            opts=self._options(
-                parent, depends_on=before, replace_on_changes=_REPLACE_ON, delete_before_replace=True
-            ),
+            opts=self._options(parent, depends_on=before, replace_on_changes=_REPLACE_ON, delete_before_replace=True),
         )
 
     def _mounted_volumes(

@@ -83,7 +83,7 @@ class Engine:
 
     @contextmanager
     def _helper(self, props: dict[str, Any]) -> Iterator[Container]:
-        """A container that is never started: only a door into the volumes. Leftovers of an interruption are replaced."""
+        """A container that is never started: a door into the volumes. A leftover of an interruption is replaced."""
         name = f"{props['volume']}-writer"
         if leftover := self.container(name):
             leftover.remove(force=True)
@@ -209,7 +209,7 @@ def _reason(line: str) -> str:
         return found.group(1)
 
 
-# Archives. The engine unpacks entries in order: a file in place of a folder removes the folder, and the other way round.
+# Archives. The engine unpacks entries in order; a file in place of a folder removes the folder, and vice versa.
 
 Entry = tuple[tarfile.TarInfo, bytes]
 
@@ -263,4 +263,4 @@ def _link_target(container: Container, path: str) -> str:
         _, stat = container.get_archive(path)
     except NotFound:
         return ""
-    return str(stat.get("linkTarget", "")).rsplit("/", 1)[-1]
+    return str((stat or {}).get("linkTarget", "")).rsplit("/", 1)[-1]

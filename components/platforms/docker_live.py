@@ -69,7 +69,7 @@ class StartedProvider(ResourceProvider):
         """A new container has to prove itself again."""
         return DiffResult(changes=_differs(olds, news, ("container", "container_id", "probe", "host")))
 
-    def update(self, _id: str, olds: Properties, news: Properties) -> UpdateResult:
+    def update(self, _id: str, _olds: Properties, news: Properties) -> UpdateResult:
         """Wait for the new container."""
         return UpdateResult(self.create(news).outs)
 
@@ -81,6 +81,6 @@ class GeneratedSecretProvider(ResourceProvider):
         """32 characters, 192 bits."""
         return CreateResult("generated", {**props, "value": secrets.token_urlsafe(24)})
 
-    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
+    def diff(self, _id: str, _olds: Properties, _news: Properties) -> DiffResult:
         """Never changes: what was encrypted with it must stay readable."""
         return DiffResult(changes=False)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from components.access import dump
 from components.config.alerting import Channel, Route, SlackChannel
 from components.config.base import Secret
 from components.context import Context
 from components.services import prometheus
 from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
+from components.yaml_text import dump
 
 NAME, PORT = "alertmanager", 9093
 NOBODY = "nobody"
@@ -77,13 +77,18 @@ def _config(context: Context) -> dict[str, Any]:
         {
             "receiver": switch.channel if switch else NOBODY,
             "matchers": ['alertname="Watchdog"'],
-            **({"group_wait": "0s", "group_interval": "1m", "repeat_interval": switch.repeat_interval} if switch else {}),
+            **(
+                {"group_wait": "0s", "group_interval": "1m", "repeat_interval": switch.repeat_interval}
+                if switch
+                else {}
+            ),
         }
     )
-    names = {name for name in alerting.channels}
-    for route in alerting.routes:
-        routes.append(_route(route, _joined(route.channels, names, receivers, alerting.channels)))
-    default = _joined(alerting.default_channels, names, receivers, alerting.channels) if alerting.default_channels else NOBODY
+    names = set(alerting.channels)
+    routes += [_route(route, _joined(route.channels, names, receivers, alerting.channels)) for route in alerting.routes]
+    default = (
+        _joined(alerting.default_channels, names, receivers, alerting.channels) if alerting.default_channels else NOBODY
+    )
     return {
         "global": {"resolve_timeout": "5m"},
         "route": {
@@ -149,7 +154,9 @@ def _route(route: Route, receiver: str) -> dict[str, Any]:
             matchers.append(f"{label}={_quoted(value)}")
         else:
             matchers.append(f"{label}=~{_quoted('|'.join(map(_literal, value)))}")
-    timings = {key: value for key in ("group_wait", "group_interval", "repeat_interval") if (value := getattr(route, key))}
+    timings = {
+        key: value for key in ("group_wait", "group_interval", "repeat_interval") if (value := getattr(route, key))
+    }
     return {"receiver": receiver, "matchers": matchers, **timings, **({"continue": True} if route.continue_ else {})}
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from components.access import dump
 from components.context import Context
 from components.services.exporters import exporter_probe
 from components.spec import File, Metrics, Reload, Service
+from components.yaml_text import dump
 
 NAME, PORT = "blackbox-exporter", 9115
 

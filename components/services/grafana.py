@@ -10,10 +10,11 @@ from dataclasses import replace
 from typing import Any
 
 import dashboards
-from components.access import dump
+
 from components.context import Context
 from components.rules import grafana_url
 from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
+from components.yaml_text import dump
 
 NAME, PORT = "grafana", 3000
 ADMIN_PASSWORD, SECRET_KEY = "grafanaAdminPassword", "grafanaSecretKey"
@@ -176,19 +177,18 @@ def _prometheus_source(context: Context, planned: set[str]) -> dict[str, Any]:
     return {"type": "prometheus", "isDefault": True, "jsonData": _with_ca(context, settings)}
 
 
-def _alertmanager_source(context: Context, planned: set[str]) -> dict[str, Any]:
+def _alertmanager_source(context: Context, _planned: set[str]) -> dict[str, Any]:
     settings = {"implementation": "prometheus", "handleGrafanaManagedAlerts": False}
     return {"type": "alertmanager", "jsonData": _with_ca(context, settings)}
 
 
-def _jaeger_source(context: Context, planned: set[str]) -> dict[str, Any]:
+def _jaeger_source(_context: Context, _planned: set[str]) -> dict[str, Any]:
     # $$ is provisioning's way to write one $, which the query editor replaces by the span's labels.
-    selector = "{$$__tags}"
     queries = [
-        {"name": "Requests per second", "query": f"sum(rate(traces_span_metrics_calls_total{selector}[5m]))"},
+        {"name": "Requests per second", "query": "sum(rate(traces_span_metrics_calls_total{$$__tags}[5m]))"},
         {
             "name": "Failed requests per second",
-            "query": f'sum(rate(traces_span_metrics_calls_total{{$$__tags, status_code="STATUS_CODE_ERROR"}}[5m]))',
+            "query": 'sum(rate(traces_span_metrics_calls_total{$$__tags, status_code="STATUS_CODE_ERROR"}[5m]))',
         },
     ]
     tags = [{"key": "service.name", "value": "service_name"}]

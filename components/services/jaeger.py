@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.access import dump
 from components.config.base import go_duration
 from components.context import Context
 from components.services import prometheus
 from components.spec import File, Metrics, Probe, Service, Volume
+from components.yaml_text import dump
 
 NAME, UI, OTLP_GRPC, OTLP_HTTP, ZIPKIN = "jaeger", 16686, 4317, 4318, 9411
 OWN_METRICS, SPAN_METRICS, HEALTH = 8888, 8889, 13133
@@ -85,7 +85,10 @@ def _config(context: Context) -> dict[str, Any]:
         "processors": {"batch": {"timeout": "200ms"}},
         "exporters": {
             "jaeger_storage_exporter": {"trace_storage": "traces"},
-            "prometheus": {"endpoint": f"0.0.0.0:{SPAN_METRICS}", "resource_to_telemetry_conversion": {"enabled": False}},
+            "prometheus": {
+                "endpoint": f"0.0.0.0:{SPAN_METRICS}",
+                "resource_to_telemetry_conversion": {"enabled": False},
+            },
         },
     }
 

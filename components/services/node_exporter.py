@@ -11,7 +11,19 @@ from components.spec import HostMount, Metrics, Service
 NAME, PORT = "node-exporter", 9100
 
 # The exporter lives in a network namespace of its own, where these would report the container, not the host.
-_FOREIGN = ("arp", "bonding", "conntrack", "ipvs", "netclass", "netdev", "netstat", "sockstat", "softnet", "udp_queues", "wifi")
+_FOREIGN = (
+    "arp",
+    "bonding",
+    "conntrack",
+    "ipvs",
+    "netclass",
+    "netdev",
+    "netstat",
+    "sockstat",
+    "softnet",
+    "udp_queues",
+    "wifi",
+)
 _IGNORED_MOUNTS = r"^/(dev|proc|run|sys|var/lib/(docker|containerd|containers)/.+|snap/.+)($|/)"
 
 

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from components.access import dump
 from components.config.services import BlackboxProbe
 from components.context import Context
 from components.rules import rule_files
 from components.services.scraping import scrape_job, service_job, service_secrets, target_files
 from components.spec import File, Metrics, Probe, Reload, Service, Volume
+from components.yaml_text import dump
 
 NAME, PORT = "prometheus", 9090
 _FOLDER = "/etc/prometheus"
@@ -40,9 +40,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
         volumes=(Volume("prometheus-data", "/prometheus"),),
         stop_grace=120,
-        reload=Reload(
-            "SIGHUP", loaded="Completed loading of configuration file", rejected="Error reloading config"
-        ),
+        reload=Reload("SIGHUP", loaded="Completed loading of configuration file", rejected="Error reloading config"),
         metrics=(own,),
     )
     folder, scheme = service.mounted_config, context.access.scheme
@@ -64,7 +62,9 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
         limits["size"] = config.retention.size
     jobs = [scrape_job(context, metrics, service.name) for service in others for metrics in service.metrics]
     jobs.insert(0, scrape_job(context, own, NAME))
-    jobs += [_probe_job(context, probe) for probe in config.probes if any(s.name == "blackbox-exporter" for s in others)]
+    jobs += [
+        _probe_job(context, probe) for probe in config.probes if any(s.name == "blackbox-exporter" for s in others)
+    ]
     jobs += [service_job(context, service) for service in config.services]
     return {
         "global": {

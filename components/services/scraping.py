@@ -34,16 +34,15 @@ def scrape_job(context: Context, metrics: Metrics, host: str) -> dict[str, Any]:
 def service_job(context: Context, service: MonitoredService) -> dict[str, Any]:
     """The job for one service of the user."""
     job: dict[str, Any] = {"job_name": service.name}
-    for key, value in (
+    settings = (
         ("scrape_interval", service.interval),
         ("scrape_timeout", service.timeout or _capped_timeout(context, service)),
         ("metrics_path", service.path if service.path != "/metrics" else None),
         ("params", {key: list(values) for key, values in service.params.items()}),
         ("scheme", service.scheme if service.scheme != "http" else None),
         ("fallback_scrape_protocol", service.fallback_protocol),
-    ):
-        if value:
-            job[key] = value
+    )
+    job |= {key: value for key, value in settings if value}
     job |= _authentication(service.name, service.authentication) | _tls(service.name, service.tls)
     job["sample_limit"] = service.sample_limit
     labels = {"service": service.name, "team": service.team, **service.labels}
@@ -130,9 +129,9 @@ def _tls(job: str, tls: ClientTls | None) -> dict[str, Any]:
 def _secrets_of(service: MonitoredService) -> dict[str, Secret]:
     found: dict[str, Secret | None] = {}
     if authentication := service.authentication:
-        found["password"] = authentication.basic and authentication.basic.password
-        found["token"] = authentication.bearer and authentication.bearer.token
-        found["client-secret"] = authentication.oauth2 and authentication.oauth2.client_secret
+        found["password"] = authentication.basic.password if authentication.basic else None
+        found["token"] = authentication.bearer.token if authentication.bearer else None
+        found["client-secret"] = authentication.oauth2.client_secret if authentication.oauth2 else None
     if service.tls:
         found |= {"ca": service.tls.ca, "certificate": service.tls.certificate, "key": service.tls.key}
     return {use: secret for use, secret in found.items() if secret}
