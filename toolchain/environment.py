@@ -8,11 +8,10 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from toolchain import atomic
+from toolchain import atomic, pins, pulumi_home
 from toolchain.machine import ROOT, STATE, VENV
 
-HOST_FOLDER = ROOT / "toolchain" / "bin"
-LANGUAGE_HOST = "pulumi-language-python"
+_PLUGIN = "pulumi-resource-docker"
 
 
 def passphrase_file(state: Path = STATE) -> Path:
@@ -24,12 +23,6 @@ def passphrase_file(state: Path = STATE) -> Path:
     return file
 
 
-def official_host(pulumi: Path, user_path: str) -> bool:
-    """Whether Pulumi brings its own language host, beside it or on PATH."""
-    folders = [pulumi.parent, pulumi.resolve().parent, *map(Path, user_path.split(os.pathsep))]
-    return any(os.access(folder / LANGUAGE_HOST, os.X_OK) for folder in folders if folder != HOST_FOLDER)
-
-
 def variables(
     user: Mapping[str, str], programs: Mapping[str, Path], docker_host: str = "", state: Path = STATE
 ) -> dict[str, str]:
@@ -38,22 +31,26 @@ def variables(
     `programs` are the ones found, by the name of their binary; `docker_host` is the engine's address where it is not
     the default one.
     """
+    user_path = user.get("PATH", os.defpath)
     own = [str(VENV / "bin")]
-    for file in programs.values():
-        if str(file.parent) not in own and str(file.parent) not in user.get("PATH", "").split(os.pathsep):
-            own.append(str(file.parent))
-    if "pulumi" in programs and not official_host(programs["pulumi"], user.get("PATH", "")):
-        own.append(str(HOST_FOLDER))
-    rest = [part for part in user.get("PATH", os.defpath).split(os.pathsep) if part not in own]
+    for binary, file in programs.items():
+        folder = str(file.parent)
+        if binary != _PLUGIN and folder not in own and folder not in user_path.split(os.pathsep):
+            own.append(folder)
     values = {
-        "PATH": os.pathsep.join([*own, *rest]),
         "VIRTUAL_ENV": str(VENV),
-        "PULUMI_HOME": user.get("PULUMI_HOME") or str(state / "pulumi"),
+        "PULUMI_HOME": str(state / "pulumi"),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        pulumi_home.VARIABLE: str(ROOT / "toolchain"),
     }
-    if "pulumi-resource-docker" in programs:
-        # Else every start would wait for downloads of what is on PATH already.
+    if _PLUGIN in programs:
+        pulumi_home.place_plugin(programs[_PLUGIN], pins.requirement("pulumi-docker"), state / "pulumi")
+        # Where nothing can be downloaded, every start would wait for other versions of what is there.
         values["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
+    pulumi = programs.get("pulumi")
+    if pulumi and not pulumi_home.official_host(pulumi, user_path) and not pulumi_home.place_hosts(pulumi):
+        own.append(str(pulumi_home.HOSTS))
+    values["PATH"] = os.pathsep.join([*own, *(part for part in user_path.split(os.pathsep) if part not in own)])
     if not user.get("PULUMI_BACKEND_URL"):
         (state / "state").mkdir(parents=True, exist_ok=True)
         values["PULUMI_BACKEND_URL"] = f"file://{state / 'state'}"

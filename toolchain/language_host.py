@@ -14,6 +14,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import sys
 import threading
 import time
@@ -131,18 +132,33 @@ def _end_with_engine(engine_process: int) -> None:
     os._exit(1)
 
 
-def _quit(_signal: int, _frame: Any) -> None:
-    """Ends at once: an orderly end of gRPC and of the interpreter would be part of every preview's time."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)
+def _end_with_signal() -> None:
+    """Ends at once on SIGINT and SIGTERM: an orderly end of gRPC would be part of every preview's time.
+
+    Python runs a signal's handler in the main thread alone, which may be waiting while gRPC's threads take the signal;
+    the engine would then wait five seconds for us. The byte written to this descriptor comes whoever takes it.
+    """
+    receive, send = socket.socketpair()
+    send.setblocking(False)
+    signal.set_wakeup_fd(send.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: None)
+
+    def wait() -> None:
+        with send:
+            while receive.recv(1)[0] not in (signal.SIGINT, signal.SIGTERM):
+                pass
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def main() -> None:
     """Serves until the engine sends SIGINT."""
     engine_address = sys.argv[-1] if len(sys.argv) > 1 else ""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _quit)
+    _end_with_signal()
     threading.Thread(target=_end_with_engine, args=(os.getppid(),), daemon=True).start()
 
     options = [("grpc.max_receive_message_length", _MAX_MESSAGE), ("grpc.max_send_message_length", _MAX_MESSAGE)]
