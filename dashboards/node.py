@@ -1,0 +1,216 @@
+"""The host: processors, memory, disks, clock.
+
+No network: node exporter sees the interface of its own container, not those of the host.
+"""
+
+from typing import Any
+
+from dashboards.style import ORANGE, RED, YELLOW, Board, Limit, Query, graph, number, rate, variable
+
+UID = "node"
+TITLE = "Node"
+FOLDER = "Hosts"
+NEEDS = frozenset({"node-exporter"})
+
+_HOST = 'job="node-exporter", instance=~"$instance", environment=~"$environment"'
+_DISK = f'{_HOST}, fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|erofs"'
+_PROCESSORS = f'count by (job, instance) (node_cpu_seconds_total{{{_HOST}, mode="idle"}})'
+
+
+def _numbers(board: Board) -> None:
+    board.row("At a glance")
+    for title, description, unit, expr, limits in (
+        (
+            "Processor time in use",
+            "Share of all processors' time that is not idle.",
+            "percentunit",
+            f"max(instance:node_cpu_utilisation:ratio_rate5m{{{_HOST}}})",
+            [Limit(0.7, YELLOW), Limit(0.9)],
+        ),
+        (
+            "Memory in use",
+            "Share of memory that programs hold and the kernel cannot take back.",
+            "percentunit",
+            f"max(instance:node_memory_utilisation:ratio{{{_HOST}}})",
+            [Limit(0.8, YELLOW), Limit(0.9)],
+        ),
+        (
+            "Fullest disk",
+            "Share of space that is taken on the fullest disk.",
+            "percentunit",
+            f"1 - min(instance_device:node_filesystem_avail:ratio{{{_HOST}}})",
+            [Limit(0.85, ORANGE), Limit(0.95)],
+        ),
+        (
+            "Load per processor",
+            "Programs that run or wait, per processor, over 5 minutes.",
+            "short",
+            f"max(node_load5{{{_HOST}}} / on (job, instance) {_PROCESSORS})",
+            [Limit(1, YELLOW), Limit(2)],
+        ),
+        (
+            "Processes killed for memory",
+            "Processes that the kernel killed in the chosen time range because memory ran out.",
+            "short",
+            f"sum(increase(node_vmstat_oom_kill{{{_HOST}}}[$__range]))",
+            [Limit(1)],
+        ),
+        ("Up for", "Time since the host started.", "s", f"min(time() - node_boot_time_seconds{{{_HOST}}})", []),
+    ):
+        board.add(number(title, description, unit, Query(expr), limits), width=4, height=4)
+
+
+def _processors(board: Board) -> None:
+    board.row("Processors")
+    board.add(
+        graph(
+            "Processor time by use",
+            "Share of all processors' time, by what they did: iowait waits for disks, steal went to other guests.",
+            "percentunit",
+            Query(
+                f'avg by (instance, mode) (rate(node_cpu_seconds_total{{{_HOST}, mode!="idle"}}[$__rate_interval]))',
+                "{{instance}} {{mode}}",
+            ),
+            limits=[Limit(0.9)],
+            stacked=True,
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Load",
+            "Programs that run or wait, averaged over 1 and 15 minutes, and the number of processors.",
+            "short",
+            Query(f"node_load1{{{_HOST}}}", "{{instance}} 1 m"),
+            Query(f"node_load15{{{_HOST}}}", "{{instance}} 15 m"),
+            Query(_PROCESSORS, "{{instance}} processors"),
+        )
+    )
+    board.add(
+        graph(
+            "Pressure",
+            "Share of time in which some program waited for processors, memory or disks. Empty on kernels without PSI.",
+            "percentunit",
+            Query(rate("node_pressure_cpu_waiting_seconds_total", _HOST), "{{instance}} processors"),
+            Query(rate("node_pressure_memory_waiting_seconds_total", _HOST), "{{instance}} memory"),
+            Query(rate("node_pressure_io_waiting_seconds_total", _HOST), "{{instance}} disks"),
+            most=1,
+        )
+    )
+
+
+def _memory(board: Board) -> None:
+    board.row("Memory")
+    board.add(
+        graph(
+            "Memory",
+            "What is free for programs, with and without what the kernel would have to take back, and all there is.",
+            "bytes",
+            Query(f"node_memory_MemTotal_bytes{{{_HOST}}}", "{{instance}} total"),
+            Query(f"node_memory_MemAvailable_bytes{{{_HOST}}}", "{{instance}} available"),
+            Query(f"node_memory_MemFree_bytes{{{_HOST}}}", "{{instance}} free"),
+        )
+    )
+    board.add(
+        graph(
+            "Memory in use",
+            "Share of memory that programs hold and the kernel cannot take back. At the line an alert fires.",
+            "percentunit",
+            Query(f"instance:node_memory_utilisation:ratio{{{_HOST}}}", "{{instance}}"),
+            limits=[Limit(0.9)],
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Pages moved to and from disk",
+            "Major page faults: each waits for a disk. Many of them mean that memory is short.",
+            "ops",
+            Query(rate("node_vmstat_pgmajfault", _HOST), "{{instance}} major faults"),
+            Query(rate("node_vmstat_pswpout", _HOST), "{{instance}} swapped out"),
+        )
+    )
+
+
+def _disks(board: Board) -> None:
+    board.row("Disks")
+    board.add(
+        graph(
+            "Space taken",
+            "Share of each disk that is taken; the lines are where the alerts fire.",
+            "percentunit",
+            Query(f"1 - instance_device:node_filesystem_avail:ratio{{{_HOST}}}", "{{instance}} {{device}}"),
+            limits=[Limit(0.85, ORANGE), Limit(0.95, RED)],
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Inodes taken",
+            "Share of each disk's inodes that is taken. File systems without a fixed number are left out.",
+            "percentunit",
+            Query(
+                f"1 - min by (instance, device) (node_filesystem_files_free{{{_DISK}}}"
+                f" / (node_filesystem_files{{{_DISK}}} > 0))",
+                "{{instance}} {{device}}",
+            ),
+            limits=[Limit(0.95)],
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Time busy",
+            "Share of time in which a disk had work. Near 1, requests queue up on a single disk; arrays can do more.",
+            "percentunit",
+            Query(rate("node_disk_io_time_seconds_total", _HOST), "{{instance}} {{device}}"),
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Read and written",
+            "Bytes per second that a disk read and wrote.",
+            "Bps",
+            Query(rate("node_disk_read_bytes_total", _HOST), "{{instance}} {{device}} read"),
+            Query(rate("node_disk_written_bytes_total", _HOST), "{{instance}} {{device}} written"),
+        )
+    )
+    board.add(
+        graph(
+            "Time per request",
+            "Average time that a disk took to read or write. Absent while it has nothing to do.",
+            "s",
+            Query(
+                f"{rate('node_disk_read_time_seconds_total', _HOST)}"
+                f" / ({rate('node_disk_reads_completed_total', _HOST)} > 0)",
+                "{{instance}} {{device}} read",
+            ),
+            Query(
+                f"{rate('node_disk_write_time_seconds_total', _HOST)}"
+                f" / ({rate('node_disk_writes_completed_total', _HOST)} > 0)",
+                "{{instance}} {{device}} write",
+            ),
+        )
+    )
+    board.add(
+        graph(
+            "Clock",
+            "How far the clock is off, and by how much it may be. Samples and spans carry this clock's times.",
+            "s",
+            Query(f"abs(node_timex_offset_seconds{{{_HOST}}})", "{{instance}} off"),
+            limits=[Limit(0.05)],
+        )
+    )
+
+
+def build() -> dict[str, Any]:
+    """Return the dashboard as plain data."""
+    board = Board(UID, TITLE, "Processors, memory, disks and clock of the hosts under the stack.", tags=["hosts"])
+    seen = 'node_boot_time_seconds{job="node-exporter"'
+    board.variable(variable("environment", "Environment", "Where the host is.", f"label_values({seen}}}, environment)"))
+    hosts = f'label_values({seen}, environment=~"$environment"}}, instance)'
+    board.variable(variable("instance", "Host", "The node exporter that runs on it.", hosts))
+    for part in (_numbers, _processors, _memory, _disks):
+        part(board)
+    return board.build()

@@ -1,0 +1,135 @@
+"""Rows of the stack's dashboard for products that a stack may leave out; they are empty where it does."""
+
+from dashboards.style import GREEN, RED, YELLOW, Board, Limit, Query, graph, listing, rate
+
+_ENV = 'environment=~"$environment"'
+_ANY = f'job=~"$job", {_ENV}'
+_JAEGER = f'job="jaeger", {_ENV}'
+_PROBE = f'job="probe", {_ENV}'
+_CONTAINER = f'job="cadvisor", name!="", {_ENV}'
+
+
+def traces(board: Board) -> None:
+    """Spans on their way through Jaeger; its counters go through rules/jaeger.yaml, which gives them one name."""
+    board.row("Traces (with Jaeger)")
+    board.add(
+        graph(
+            "Spans received",
+            "Spans per second that each receiver accepted and refused, over 5 minutes.",
+            "cps",
+            Query(f"instance_receiver:otelcol_receiver_accepted_spans:rate5m{{{_JAEGER}}}", "{{receiver}} accepted"),
+            Query(f"instance_receiver:otelcol_receiver_refused_spans:rate5m{{{_JAEGER}}}", "{{receiver}} refused"),
+        )
+    )
+    board.add(
+        graph(
+            "Spans written",
+            "Spans per second that each exporter wrote and failed to write, over 5 minutes.",
+            "cps",
+            Query(f"instance_exporter:otelcol_exporter_sent_spans:rate5m{{{_JAEGER}}}", "{{exporter}} written"),
+            Query(f"instance_exporter:otelcol_exporter_send_failed_spans:rate5m{{{_JAEGER}}}", "{{exporter}} failed"),
+        )
+    )
+    board.add(
+        graph(
+            "Memory of Jaeger",
+            "Resident memory. With storage in memory it grows until the largest number of traces is kept.",
+            "bytes",
+            Query(
+                f"otelcol_process_memory_rss_bytes{{{_JAEGER}}} or otelcol_process_memory_rss{{{_JAEGER}}}",
+                "{{instance}}",
+            ),
+        )
+    )
+
+
+def probes(board: Board) -> None:
+    """What blackbox exporter sees from outside."""
+    board.row("Probes (with blackbox exporter)")
+    board.add(
+        graph(
+            "Probes that succeed",
+            "1 while a probe succeeds, 0 while it fails.",
+            "short",
+            Query(f"probe_success{{{_PROBE}}}", "{{probe}} {{instance}}"),
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Probe duration",
+            "Time that a probe takes, from name resolution to the last byte. At the line an alert fires.",
+            "s",
+            Query(f"probe_duration_seconds{{{_PROBE}}}", "{{probe}} {{instance}}"),
+            limits=[Limit(2)],
+        )
+    )
+    board.add(
+        listing(
+            "Certificates",
+            "Time until the first certificate of the chain expires.",
+            "s",
+            Query(f"probe_ssl_earliest_cert_expiry{{{_PROBE}}} - time()"),
+            columns=["probe", "instance"],
+            value="expires in",
+            ascending=True,
+            limits=[Limit(7 * 86400, YELLOW), Limit(21 * 86400, GREEN)],
+            base=RED,
+        )
+    )
+
+
+def containers(board: Board) -> None:
+    """Containers as cAdvisor sees them, and programs as they see themselves."""
+    board.row("Containers (with cAdvisor) and processes")
+    board.add(
+        graph(
+            "Memory against limit",
+            "Share of its memory limit that a container uses. Containers without a limit are left out.",
+            "percentunit",
+            Query(
+                f"instance_name:container_memory_working_set:ratio_limit{{{_CONTAINER}}}",
+                "{{name}}",
+            ),
+            limits=[Limit(0.9)],
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Processors used",
+            "Processors that a container keeps busy.",
+            "short",
+            Query(f"sum by (name) ({rate('container_cpu_usage_seconds_total', _CONTAINER)})", "{{name}}"),
+        )
+    )
+    throttled = rate("container_cpu_cfs_throttled_periods_total", _CONTAINER)
+    periods = rate("container_cpu_cfs_periods_total", _CONTAINER)
+    board.add(
+        graph(
+            "Held back by the CPU limit",
+            "Share of scheduling periods in which a container waited for its CPU limit. At the line an alert fires.",
+            "percentunit",
+            Query(f"sum by (name) ({throttled}) / (sum by (name) ({periods}) > 0)", "{{name}}"),
+            limits=[Limit(0.25)],
+            most=1,
+        )
+    )
+    board.add(
+        graph(
+            "Memory of processes",
+            "Resident memory of each program that tells it, without cAdvisor.",
+            "bytes",
+            Query(f"sum by (job) (process_resident_memory_bytes{{{_ANY}}})", "{{job}}"),
+        ),
+        width=12,
+    )
+    board.add(
+        graph(
+            "Processor time of processes",
+            "Processors that each program keeps busy, without cAdvisor.",
+            "short",
+            Query(f"sum by (job) ({rate('process_cpu_seconds_total', _ANY)})", "{{job}}"),
+        ),
+        width=12,
+    )
