@@ -1,0 +1,1 @@
+"""The `observatory` command: what people and scripts do with a stack beside deploying it."""

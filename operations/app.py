@@ -1,0 +1,161 @@
+"""The commands of `./observatory` and their options. Each imports its work only when it runs: the start stays quick."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from operations.errors import CommandError, UsageError
+
+# Without rich: its import takes as long as planning a stack.
+app = typer.Typer(
+    name="observatory",
+    help="Render, check, plan, verify and remove a monitoring stack.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Stack = Annotated[str, typer.Argument(help="Name of a stack (dev is stacks/Pulumi.dev.yaml), or path of a stack file.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+INTERRUPTED = 130
+
+
+def _finish(work: Callable[[], int]) -> NoReturn:
+    """Run a command; errors become a message and an exit code, and an interruption becomes 130."""
+    from components.config import StackFileError
+
+    try:
+        code = work()
+        sys.stdout.flush()
+    except (StackFileError, CommandError) as error:
+        print(error, file=sys.stderr)
+        code = 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        # The reader has had enough (`... | head`); nothing more can be written there, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    raise typer.Exit(code)
+
+
+def _terminate(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+@app.command()
+def render(
+    stack: Stack,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to; made if missing.")],
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")] = False,
+    json: Json = False,
+) -> None:
+    """Write every file as it would be deployed, one folder per service; secrets stay placeholders."""
+    from operations.render import render_command
+
+    _finish(lambda: render_command(stack, out, force, json))
+
+
+@app.command()
+def validate(stack: Stack, json: Json = False) -> None:
+    """Check the stack file and everything rendered from it with the products' own programs. Starts nothing."""
+    from operations.validate import validate_command
+
+    _finish(lambda: validate_command(stack, json))
+
+
+@app.command()
+def plan(stack: Stack, json: Json = False) -> None:
+    """Show what would be deployed: services, endpoints, volumes, resources, scrape targets, secrets."""
+    from operations.plan import plan_command
+
+    _finish(lambda: plan_command(stack, json))
+
+
+@app.command()
+def verify(
+    stack: Stack,
+    json: Json = False,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds to wait for what takes a moment after a start.")
+    ] = 60,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report to this file too.")] = None,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
+    ] = None,
+) -> None:
+    """Prove on the running stack that metrics, alerts, traces and dashboards work from end to end."""
+    from operations.verify import verify_command
+
+    _finish(lambda: verify_command(stack, json, timeout, junit, password_file, ca_file))
+
+
+@app.command()
+def certs(
+    stack: Stack,
+    days: Annotated[int, typer.Option("--days", min=1, max=3650, help="Validity of the certificates.")] = 397,
+    name: Annotated[
+        list[str] | None, typer.Option("--name", help="Further host name or IP address; may be repeated.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write files to this folder instead of Pulumi secrets.")
+    ] = None,
+) -> None:
+    """Make a private CA and the certificate of the stack's endpoints, as Pulumi secrets. Run it again to rotate."""
+    from operations.certs import certs_command
+
+    _finish(lambda: certs_command(stack, days, tuple(name or ()), out))
+
+
+@app.command()
+def schema(
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if it is not current.")] = False,
+) -> None:
+    """Write stacks/schema.json, by which editors check and complete stack files."""
+    from operations.schema import schema_command
+
+    _finish(lambda: schema_command(check))
+
+
+@app.command()
+def down(stack: Stack) -> None:
+    """Stop and remove a stack's containers. Its data stays, and the next `pulumi up` takes it up again."""
+    from operations.remove import down_command
+
+    _finish(lambda: down_command(stack))
+
+
+@app.command()
+def destroy(
+    stack: Stack,
+    delete_data: Annotated[
+        bool, typer.Option("--delete-data", help="Remove the volumes too: metrics, alerts and traces are gone.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Remove a stack with all that belongs to it. Refuses while there is data, unless --delete-data is given."""
+    from operations.remove import destroy_command
+
+    _finish(lambda: destroy_command(stack, delete_data, yes))
+
+
+def main() -> NoReturn:
+    """Run one command and exit: 0 all is well, 1 something failed, 2 wrong usage, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _terminate)
+    app()
+    sys.exit(0)

@@ -1,0 +1,119 @@
+"""`render`: every file as deployed, in a folder that stays exactly that, run after run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from components.plan import plan_stack_file
+from components.spec import Plan
+from operations import console
+from operations.errors import CommandError
+
+MARKER = ".observatory-render.json"
+"""Says which files of a folder are ours, so that stale ones can go and others are never touched."""
+
+
+def rendered_files(plan: Plan) -> dict[str, str]:
+    """Path below the output folder to content: `prometheus/prometheus.yml` and so on, withheld services too."""
+    return {
+        f"{service.name}/{file.path}": file.content
+        for service in (*plan.services, *plan.withheld)
+        for file in service.files
+    }
+
+
+def write_tree(folder: Path, files: dict[str, str], force: bool = False) -> list[str]:
+    """Make `folder` hold these files; returns the stale ones removed. Unchanged files are not touched.
+
+    The marker names old and new files before the first is written: after an interruption the next run cleans up.
+    """
+    ours = _marked(folder)
+    if ours is None and not force and folder.is_dir() and any(folder.iterdir()):
+        raise CommandError(f"{folder} holds files that `render` did not write", "give an empty folder, or add --force")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stale = sorted(path for path in set(ours or ()) - set(files) if _is_inside(path))
+        _write(folder / MARKER, _marker([*files, *stale]))
+        # Stale files first: a file may have become a folder.
+        for path in stale:
+            _remove(folder, path)
+        for path, content in files.items():
+            _write(folder / path, content)
+        _write(folder / MARKER, _marker(files))
+    except OSError as error:
+        raise CommandError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+    return stale
+
+
+def _marker(files: Iterable[str]) -> str:
+    return json.dumps({"written-by": "observatory render", "files": sorted(files)}, indent=1) + "\n"
+
+
+def _marked(folder: Path) -> list[str] | None:
+    """The files that an earlier run wrote there; None where none did."""
+    try:
+        marker = json.loads((folder / MARKER).read_text())
+        return [str(path) for path in marker["files"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _is_inside(path: str) -> bool:
+    parts = PurePosixPath(path)
+    return not parts.is_absolute() and ".." not in parts.parts
+
+
+def _write(path: Path, content: str) -> None:
+    """Replace a file as a whole or not at all."""
+    data = content.encode()
+    with contextlib.suppress(OSError):
+        if path.read_bytes() == data:
+            return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".observatory-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _remove(folder: Path, path: str) -> None:
+    """Remove a stale file and the folders that it leaves empty."""
+    (folder / path).unlink(missing_ok=True)
+    for parent in PurePosixPath(path).parents:
+        if str(parent) == ".":
+            break
+        with contextlib.suppress(OSError):
+            (folder / parent).rmdir()
+
+
+def render_command(stack: str, out: Path, force: bool, as_json: bool) -> int:
+    """Render a stack into a folder."""
+    _, plan = plan_stack_file(stack)
+    files = rendered_files(plan)
+    stale = write_tree(out, files, force)
+    if as_json:
+        services = (*plan.services, *plan.withheld)
+        console.print_json(
+            [
+                {"service": service.name, "path": f"{service.name}/{file.path}", "secrets": list(file.secrets)}
+                for service in services
+                for file in service.files
+            ]
+        )
+        return 0
+    console.say(f"{len(files)} files of {len({path.split('/')[0] for path in files})} services in {out}")
+    if stale:
+        console.say(f"{len(stale)} stale removed: {', '.join(stale[:5])}{' ...' if len(stale) > 5 else ''}")
+    for name in plan.unavailable:
+        console.note(f"{name} would not be deployed: its image cannot be had on this machine; its files are rendered")
+    return 0
