@@ -90,6 +90,7 @@ class Sites:
         answer = result[0] if result else TimeoutError()
         if isinstance(answer, urllib.error.HTTPError):
             self._up.add(site)
+            answer.close()
             raise Unavailable(f"{site} answers {answer.code}")
         if isinstance(answer, Exception):
             self._down[site] = f"{site} does not answer"

@@ -9,17 +9,17 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
-from toolchain import atomic, golang, pins, root_filesystem
+from toolchain import atomic, pins, root_filesystem
 from toolchain.children import check_interrupted
 from toolchain.docker_api import Engine, EngineError
+from toolchain.golang import build
 from toolchain.machine import STATE, ToolchainError, cache_folder
 from toolchain.progress import Progress
 from toolchain.root_filesystem import Recipe
 
-DIFFERENCES = STATE / "images.yaml"
+DIFFERENCES = STATE / "images.yaml"  # `name: reference` or `name: null` a line; empty when all is as pinned
 FIRST_SECONDS = 15.0  # a registry that answers has said something by then
 _STALL_SECONDS = 120.0
 _RETRY_SECONDS = 3600.0
@@ -102,7 +102,7 @@ class Images:
 
     def _assemble(self, image: pins.Image, recipe: Recipe, mark: str) -> None:
         architecture = self._engine.architecture()
-        built = golang.build(self._programs[recipe.program], self._progress, ("linux", architecture))
+        built = build(self._programs[recipe.program], self._progress, ("linux", architecture))
         busybox = root_filesystem.find_busybox() if recipe.busybox else None
         changes = [
             f"USER {recipe.user}",
@@ -161,8 +161,3 @@ class Images:
     def _remember(self, image: pins.Image) -> None:
         with self._lock:
             atomic.write(self._failures, json.dumps({**self._failed(), self._failure_key(image): time.time()}) + "\n")
-
-
-def differences_file() -> Path:
-    """Where the differences are: `name: reference` or `name: null` a line; empty or absent when all is as pinned."""
-    return DIFFERENCES

@@ -34,6 +34,8 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
     pulumi, provider = pins.requirement("pulumi"), pins.requirement("pulumi-docker")
     images = pins.images()
     prometheus, alertmanager = images["prometheus"].tag.lstrip("v"), images["alertmanager"].tag.lstrip("v")
+    if "pulumi" not in table:
+        raise ToolchainError("programs.toml has no program pulumi; add it")
     compose = table["compose"].version if "compose" in table else ""
     this = f"{system()}-{architecture()}"
     cli = f"pulumi-v{pulumi}-{this.replace('amd64', 'x64')}.tar.gz"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 import stat
-import subprocess
 import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from toolchain import atomic, engine
+from toolchain import atomic, children, engine
 from toolchain.machine import ToolchainError, cache_folder, is_debian
 
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
@@ -102,7 +101,7 @@ def find_busybox() -> Path:
         def fill(folder: Path) -> None:
             folder.chmod(0o755)  # apt-get downloads as another user
             package = engine.apt_download("busybox-static", folder)
-            subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "root")], check=True, capture_output=True)
+            children.run(["dpkg-deb", "-x", str(package), str(folder / "root")], "busybox")
             found = next((folder / "root").rglob("busybox"))
             (folder / "bin").mkdir()
             found.rename(folder / "bin" / "busybox")
