@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -78,7 +81,6 @@ func main() {
 	address := flag.String("listen_ip", "", "address to listen on; all when empty")
 	allLabels := flag.Bool("store_container_labels", true, "make every container label a label of its metrics")
 	someLabels := flag.String("whitelisted_container_labels", "", "container labels to keep when not all are, comma-separated")
-	storage := flag.Duration("storage_duration", 2*time.Minute, "how long to keep data")
 	showVersion := flag.Bool("version", false, "print the version and exit")
 	flag.Var(&disabled, "disable_metrics", "metrics to leave out, comma-separated: "+container.AllMetrics.String())
 	klog.InitFlags(nil)
@@ -89,7 +91,7 @@ func main() {
 	}
 
 	included := container.AllMetrics.Difference(disabled)
-	containers, err := manager.New(memory.New(*storage, nil), sysfs.NewRealSysFs(), manager.HousekeepingConfigFlags,
+	containers, err := manager.New(memory.New(2*time.Minute, nil), sysfs.NewRealSysFs(), manager.HousekeepingConfigFlags,
 		included, []string{""}, []string{""}, "", 0)
 	if err != nil {
 		log.Fatal(err)
@@ -114,5 +116,8 @@ func main() {
 	if err := containers.Start(); err != nil {
 		log.Fatal(err)
 	}
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
+	go func() { <-stop; os.Exit(0) }()
 	log.Fatal(http.ListenAndServe(fmt.Sprintf("%s:%d", *address, *port), nil))
 }
