@@ -31,7 +31,7 @@ def find(name: str, environment: Mapping[str, str] | None = None) -> Path | None
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in re.findall(r"\d+", version.split("-")[0]))
+    return tuple(int(number) for number in re.findall(r"\d+", version.split("-", maxsplit=1)[0]))
 
 
 @dataclass(frozen=True, slots=True)

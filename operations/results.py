@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
-from xml.etree import ElementTree as Xml
+from xml.etree import ElementTree as ET
 
 
 class Status(StrEnum):
@@ -52,7 +52,7 @@ def summary(results: Sequence[Result]) -> str:
 def as_junit(suite: str, results: Sequence[Result]) -> str:
     """The report as CI systems read it."""
     counts = {status: sum(result.status is status for result in results) for status in Status}
-    root = Xml.Element(
+    root = ET.Element(
         "testsuite",
         name=suite,
         tests=str(len(results)),
@@ -61,9 +61,9 @@ def as_junit(suite: str, results: Sequence[Result]) -> str:
         time=f"{sum(result.seconds for result in results):.3f}",
     )
     for result in results:
-        case = Xml.SubElement(root, "testcase", classname=suite, name=result.name, time=f"{result.seconds:.3f}")
+        case = ET.SubElement(root, "testcase", classname=suite, name=result.name, time=f"{result.seconds:.3f}")
         if result.status is Status.FAILED:
-            Xml.SubElement(case, "failure", message=result.detail).text = result.remedy
+            ET.SubElement(case, "failure", message=result.detail).text = result.remedy
         elif result.status is Status.NOT_CHECKED:
-            Xml.SubElement(case, "skipped", message=result.detail)
-    return Xml.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+            ET.SubElement(case, "skipped", message=result.detail)
+    return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"

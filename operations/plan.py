@@ -1,0 +1,142 @@
+"""`plan`: what a stack file asks for, as a table for people or as JSON for scripts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.config import StackConfig
+from components.plan import plan_stack_file
+from components.spec import Plan, Port, Service
+from operations import console
+from operations.consistency import scrape_jobs
+
+
+def describe(config: StackConfig, plan: Plan) -> dict[str, Any]:
+    """The plan as data. Keys are only ever added; memory in MiB, CPU in cores."""
+    services = (*plan.services, *plan.withheld)
+    return {
+        "environment": plan.environment,
+        "platform": config.platform,
+        "access": "TLS and password" if config.access else "open, on loopback",
+        "services": [_service(service, service in plan.withheld) for service in services],
+        "targets": [_target(job) for job in scrape_jobs(plan)],
+        "secrets": _secrets(plan),
+        "withheld": list(plan.unavailable),
+        "totals": {
+            "services": len(plan.services),
+            "memory": sum(service.resources.memory for service in plan.services),
+            "cpus": round(sum(service.resources.cpus for service in plan.services), 3),
+            "volumes": sum(len(service.volumes) for service in plan.services),
+        },
+    }
+
+
+def _service(service: Service, withheld: bool) -> dict[str, Any]:
+    return {
+        "name": service.name,
+        "product": service.product,
+        "image": service.image or None,
+        "withheld": withheld,
+        "endpoints": [
+            {
+                "name": port.name,
+                "internal": f"{service.name}:{port.number}",
+                "scheme": port.scheme,
+                "published": _published(port),
+            }
+            for port in service.ports
+        ],
+        "volumes": [{"name": volume.name, "path": volume.path} for volume in service.volumes],
+        "files": len(service.files),
+        "memory": service.resources.memory,
+        "cpus": service.resources.cpus,
+        "secrets": list(service.secrets),
+    }
+
+
+def _published(port: Port) -> str | None:
+    if port.published is None:
+        return None
+    return f"[{port.address}]:{port.published}" if ":" in port.address else f"{port.address}:{port.published}"
+
+
+def _target(job: dict[str, Any]) -> dict[str, Any]:
+    """A scrape job: its fixed addresses, or how they are found."""
+    discovery = [key.removesuffix("_sd_configs") for key in job if key.endswith("_sd_configs")]
+    addresses = [target for group in job.get("static_configs") or [] for target in group.get("targets") or []]
+    scheme, path = job.get("scheme", "http"), job.get("metrics_path", "/metrics")
+    return {"job": job["job_name"], "scheme": scheme, "path": path, "addresses": addresses, "discovery": discovery}
+
+
+def _secrets(plan: Plan) -> list[dict[str, Any]]:
+    """Every secret: who needs it, and whether the deployment makes it up itself."""
+    needed: dict[str, list[str]] = {}
+    for service in (*plan.services, *plan.withheld):
+        for name in service.secrets:
+            needed.setdefault(name, []).append(service.name)
+    return [
+        {"name": name, "services": services, "generated": name in plan.generated_secrets}
+        for name, services in needed.items()
+    ]
+
+
+def lines(plan: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    found = [f"{plan['environment']} on {plan['platform']}: {plan['access']}", ""]
+    rows = [_row(service) for service in plan["services"]]
+    found += _headed(rows, ["SERVICE", "MEMORY", "CPU", "PUBLISHED", "INTERNAL", "VOLUMES", "IMAGE"])
+    targets = [
+        [target["job"], ", ".join(target["addresses"]) or f"found by {', '.join(target['discovery'])}", target["path"]]
+        for target in plan["targets"]
+    ]
+    found += ["", *_headed(targets, ["SCRAPE JOB", "TARGETS", "PATH"])]
+    if plan["secrets"]:
+        secrets = [
+            [
+                secret["name"],
+                ", ".join(secret["services"]),
+                "made up at the first deployment"
+                if secret["generated"]
+                else f"pulumi config set --secret observatory:{secret['name']} -s {plan['environment']}",
+            ]
+            for secret in plan["secrets"]
+        ]
+        found += ["", *_headed(secrets, ["SECRET", "NEEDED BY", "COMES FROM"])]
+    totals = plan["totals"]
+    summary = (
+        f"{totals['services']} services, at most {totals['memory']} MiB and {totals['cpus']:g} cores, "
+        f"{totals['volumes']} volumes"
+    )
+    found += ["", summary]
+    found += [f"left out: {name}: its image cannot be had on this machine" for name in plan["withheld"]]
+    return found
+
+
+def _row(service: dict[str, Any]) -> list[str]:
+    published = [endpoint["published"] for endpoint in service["endpoints"] if endpoint["published"]]
+    internal = [endpoint["internal"].rpartition(":")[2] for endpoint in service["endpoints"]]
+    volumes = [volume["name"] for volume in service["volumes"]]
+    return [
+        service["name"],
+        f"{service['memory']} MiB",
+        f"{service['cpus']:g}",
+        ", ".join(published) or "-",
+        ", ".join(internal) or "-",
+        ", ".join(volumes) or "-",
+        service["image"] or "none: left out",
+    ]
+
+
+def _headed(rows: list[list[str]], head: list[str]) -> list[str]:
+    first, *rest = console.table(rows, head)
+    return [console.paint(first, "bold"), *rest]
+
+
+def plan_command(stack: str, json: bool) -> int:
+    """Show a stack's plan."""
+    described = describe(*plan_stack_file(stack))
+    if json:
+        console.print_json(described)
+    else:
+        console.say("\n".join(lines(described)))
+    return 0

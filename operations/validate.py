@@ -1,0 +1,155 @@
+"""`validate`: the stack file, then everything rendered from it, checked by the products' own programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.config import StackFileError
+from components.plan import plan_stack_file
+from components.spec import Plan, Service
+from operations import console, programs
+from operations.consistency import (
+    dashboard_problems,
+    dashboards,
+    datasource_problems,
+    datasources,
+    grafana_of,
+    name_problems,
+    port_problems,
+)
+from operations.layout import laid_out
+from operations.results import Result, Status, as_json, passed
+
+Finder = Callable[[str], Path | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramCheck:
+    """One run of a product's program over files of the copy."""
+
+    name: str
+    program: str
+    arguments: tuple[str, ...]
+    folder: str
+    remedy: str
+
+
+_SOURCES = {
+    "config": "the values in the stack file, or components/services/{service}.py, make this file",
+    "rules": "correct the file of the same name in rules/",
+}
+
+
+def program_checks(plan: Plan) -> Iterator[ProgramCheck]:
+    """Which program checks what; in the order of the plan."""
+    for service in (*plan.services, *plan.withheld):
+        paths = [file.path for file in service.files]
+        made = _SOURCES["config"].format(service=service.name.replace("-", "_"))
+        rules = sorted(path for path in paths if path.startswith("rules/"))
+        lint = ("--lint=all", "--lint-fatal")
+        for path, name, program, arguments in (
+            ("prometheus.yml", "scrape configuration", "promtool", ("check", "config", *lint, "prometheus.yml")),
+            ("alertmanager.yml", "routes and receivers", "amtool", ("check-config", "alertmanager.yml")),
+            ("web.yml", "web configuration", "promtool", ("check", "web-config", "web.yml")),
+            ("blackbox.yml", "probe modules", "blackbox_exporter", ("--config.check", "--config.file=blackbox.yml")),
+            ("jaeger.yaml", "configuration", "jaeger", ("validate", "--config=file:jaeger.yaml")),
+        ):
+            if path in paths:
+                yield ProgramCheck(f"{service.name}: {name}", program, arguments, service.name, made)
+        if rules:
+            check_rules = ("check", "rules", *lint, *rules)
+            yield ProgramCheck(f"{service.name}: rules", "promtool", check_rules, service.name, _SOURCES["rules"])
+
+
+def run_program(check: ProgramCheck, copy: Path, find: Finder) -> Result:
+    """Run one program; without it the check is not made, which is said."""
+    program = find(check.program)
+    if program is None:
+        return Result(check.name, Status.NOT_CHECKED, f"{check.program} is not on this machine; `make ready` gets it")
+    start = time.monotonic()
+    answer = programs.run(program, check.arguments, copy / check.folder)
+    seconds = time.monotonic() - start
+    text = answer.text.replace(f"{copy}/", "")
+    if answer.code == 0:
+        return Result(check.name, Status.OK, f"{check.program} {' '.join(check.arguments[:2])}", "", seconds)
+    if check.program == "jaeger" and 'unknown command "validate"' in text:
+        return Result(check.name, Status.NOT_CHECKED, "this jaeger has no command `validate`", "", seconds)
+    return Result(check.name, Status.FAILED, text or f"exit code {answer.code}", check.remedy, seconds)
+
+
+def plan_checks(plan: Plan) -> list[Result]:
+    """What can be said about the plan without any program."""
+    found = [
+        _judged("names are unique", name_problems(plan), "give one of them another name in the stack file"),
+        _judged("ports are unique", port_problems(plan), "give one of them another port under `ports:`"),
+    ]
+    grafana = grafana_of(plan)
+    if grafana:
+        sources = datasources(grafana)
+        texts = dashboards(grafana)
+        count = f"{len(sources)} datasources"
+        found.append(
+            _judged("grafana: datasources", datasource_problems(sources), "see components/services/grafana.py", count)
+        )
+        count = f"{len(texts)} dashboards"
+        found.append(_judged("grafana: dashboards", dashboard_problems(texts, sources), "see dashboards/", count))
+        reason = "Grafana has no command that checks it; a deployment does"
+        found.append(Result("grafana: grafana.ini", Status.NOT_CHECKED, reason))
+    return found
+
+
+def _judged(name: str, problems: Sequence[str], remedy: str, fine: str = "") -> Result:
+    if problems:
+        return Result(name, Status.FAILED, "\n".join(problems), remedy)
+    return Result(name, Status.OK, fine)
+
+
+def unchecked_secrets(plan: Plan) -> list[Result]:
+    """Secrets have no value here, which is part of the truth about a result."""
+    names = secret_names((*plan.services, *plan.withheld))
+    if not names:
+        return []
+    detail = f"made-up values stood for {', '.join(names)}"
+    return [Result("secrets", Status.NOT_CHECKED, detail)]
+
+
+def secret_names(services: Sequence[Service]) -> list[str]:
+    """Names of all secrets, each once."""
+    return list(dict.fromkeys(name for service in services for name in service.secrets))
+
+
+def validate_plan(plan: Plan, find: Finder = programs.find) -> list[Result]:
+    """All checks of one plan; independent programs run at the same time."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with laid_out(plan) as copy, ThreadPoolExecutor() as pool:
+        by_programs = list(pool.map(lambda check: run_program(check, copy, find), program_checks(plan)))
+    return [*plan_checks(plan), *by_programs, *unchecked_secrets(plan)]
+
+
+def validate_command(stack: str, json: bool) -> int:
+    """Validate a stack and print what was found."""
+    start = time.monotonic()
+    try:
+        config, plan = plan_stack_file(stack)
+    except StackFileError as error:
+        if not json:
+            raise
+        detail = "\n".join(str(problem).strip() for problem in error.problems)
+        console.print_json(as_json(stack, [Result("stack file", Status.FAILED, detail, f"correct {error.file}")]))
+        return 1
+    model = Result("stack file", Status.OK, f"environment {config.environment}", "", time.monotonic() - start)
+    results = [model, *validate_plan(plan)]
+    if json:
+        console.print_json(as_json(plan.environment, results))
+    else:
+        width = max(len(result.name) for result in results)
+        for result in results:
+            console.say("\n".join(console.result_lines(result, width)))
+        for name in plan.unavailable:
+            console.note(f"{name} would not be deployed here: its image cannot be had; its files were checked")
+        console.say(console.verdict(results, time.monotonic() - start))
+    return 0 if passed(results) else 1
