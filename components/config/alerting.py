@@ -33,7 +33,9 @@ Channel = Annotated[SlackChannel | WebhookChannel, Field(discriminator="type")]
 class Route(Model):
     """Alerts whose labels equal `match` go to these channels."""
 
-    match: dict[Label, str | tuple[str, ...]] = Field(min_length=1, description="Label to value, or to any of a list.")
+    match: dict[Label, str | Annotated[tuple[str, ...], Field(min_length=1)]] = Field(
+        min_length=1, description="Label to value, or to any of a list."
+    )
     channels: tuple[Name, ...] = Field(min_length=1)
     group_wait: Duration | None = None
     group_interval: Duration | None = None

@@ -8,7 +8,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
-_DURATION = re.compile(r"^(?:\d+(?:ms|[smhdwy]))+$")
+# As Prometheus reads them: the longest unit first, each at most once.
+_DURATION = re.compile(
+    "^(?=.)" + "".join(f"(?:[0-9]{{1,12}}{unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")) + "$"
+)
+_LONGEST = 100 * 31536000
 _SIZES = {"KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
 NAME_PATTERN = r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$"
 
@@ -26,8 +30,8 @@ def seconds(duration: str) -> float:
 
 def go_duration(duration: str) -> str:
     """The same duration as Go writes it (`15d` becomes `360h0m0s`): for programs that know no days."""
-    total = round(seconds(duration))
-    return f"{total // 3600}h{total % 3600 // 60}m{total % 60}s"
+    minutes, rest = divmod(round(seconds(duration) * 1000), 60_000)
+    return f"{minutes // 60}h{minutes % 60}m{rest / 1000:g}s"
 
 
 def size_bytes(size: str) -> int:
@@ -36,8 +40,10 @@ def size_bytes(size: str) -> int:
 
 
 def _check_duration(value: str) -> str:
-    if not _DURATION.match(value) or seconds(value) <= 0:
-        raise ValueError("must be a duration such as 15s, 1m30s or 30d (units ms, s, m, h, d, w, y)")
+    if not _DURATION.fullmatch(value) or value.endswith("\n") or not 0 < seconds(value) <= _LONGEST:
+        raise ValueError(
+            "must be a duration such as 15s, 1m30s or 30d (units y, w, d, h, m, s, ms in this order; at most 100y)"
+        )
     return value
 
 
@@ -73,6 +79,6 @@ class Secret(Model):
     @model_validator(mode="before")
     @classmethod
     def _plain_text_is_refused(cls, value: Any) -> Any:
-        if isinstance(value, str):
+        if not isinstance(value, dict | Secret):
             raise ValueError("must name a secret, for example {secret: slackUrl}; its value never stands in this file")
         return value

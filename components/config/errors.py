@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+
+from components.config.base import Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +40,35 @@ class StackFileError(Exception):
         )
 
 
+class RelationError(ValueError):
+    """Values that are fine alone and wrong together; carries one problem for each relation that does not hold."""
+
+    def __init__(self, problems: Sequence[Problem]):
+        self.problems = tuple(problems)
+        super().__init__(f"{len(problems)} relations do not hold")
+
+
+def _in_data(location: Iterable[int | str], data: Any, kind: str) -> tuple[int | str, ...]:
+    """The part of pydantic's location that exists in the data: without names of union members and the like."""
+    parts = tuple(location)
+    found: list[int | str] = []
+    for index, part in enumerate(parts):
+        try:
+            data = data[part]
+        except (KeyError, IndexError, TypeError):
+            if kind not in ("missing", "invalid_key") or index < len(parts) - 1:
+                continue
+        found.append(part)
+    return tuple(found)
+
+
 def key_path(location: Iterable[int | str]) -> str:
     """The way to a value as people write it: `services[0].authentication.basic`."""
     path = ""
     for part in location:
         if isinstance(part, int):
             path += f"[{part}]"
-        elif not part.startswith("function-"):
+        else:
             path += f".{part}" if path else part
     return path
 
@@ -57,14 +82,23 @@ def _value_at(data: Any, location: Iterable[int | str]) -> Any:
     return data
 
 
-def _model_at(model: Any, location: Sequence[int | str]) -> type[BaseModel] | None:
-    """The model class that stands at a location, found through annotations; for naming the allowed keys."""
+def _models_on_the_way(model: Any, location: Iterable[int | str]) -> Iterator[list[type[BaseModel]]]:
+    """The model classes that may stand at each step of a location, found through annotations."""
+    yield _models_in(model)
     for part in location:
-        candidates = _models_in(model)
-        fields = next((c.model_fields for c in candidates if part in c.model_fields), None)
+        fields = next((c.model_fields for c in _models_in(model) if part in c.model_fields), None)
         if fields is not None and isinstance(part, str):
             model = fields[part].annotation
-    return next(iter(_models_in(model)), None)
+            yield _models_in(model)
+
+
+def _allowed_keys(model: Any, location: Sequence[int | str]) -> list[str]:
+    """The keys of the model at a location, as they are written; of a union, those of the member that was meant."""
+    models = list(_models_on_the_way(model, location))[-1]
+    tagged = [
+        m for m in models if "type" in m.model_fields and {*get_args(m.model_fields["type"].annotation)} & {*location}
+    ]
+    return sorted(field.alias or name for m in (tagged or models)[:1] for name, field in m.model_fields.items())
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -74,37 +108,57 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _shown(value: Any) -> str:
-    """A value for the message. Long ones are cut."""
+    """A value for the message. Long ones are cut, and a login inside of a URL is not repeated."""
     if value is None or isinstance(value, dict | list):
         return ""
-    text = repr(value)
+    try:
+        text = re.sub(r"//[^/\s]*@", "//...@", repr(value))
+    except ValueError:  # Python refuses to print numbers of thousands of digits
+        return "a number with too many digits"
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _problem(error: ErrorDetails, data: Any, model: type[BaseModel]) -> Problem:
-    location = error["loc"]
-    key, kind = key_path(location), error["type"]
+_SAID_SIMPLER = {
+    "missing": "is required",
+    "model_type": "must be a mapping of keys to values",
+    "model_attributes_type": "must be a mapping of keys to values",
+    "dict_type": "must be a mapping of keys to values",
+    "tuple_type": "must be a list",
+    "string_type": "must be text",
+}
+
+
+def _problems(error: ErrorDetails, data: Any, model: type[BaseModel]) -> list[Problem]:
+    kind = error["type"]
+    reason = error.get("ctx", {}).get("error")
+    if isinstance(reason, RelationError):
+        return list(reason.problems)
+    location = _in_data(error["loc"], data, kind)
+    key = key_path(location)
     if kind == "extra_forbidden":
-        owner = _model_at(model, location[:-1])
-        allowed = sorted(owner.model_fields) if owner else []
+        allowed = _allowed_keys(model, error["loc"][:-1])
         near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
         hint = f"did you mean {near[0]}?" if near else ""
-        return Problem(key, f"unknown key; allowed here: {', '.join(allowed) or 'none'}", hint=hint)
+        return [Problem(key, f"unknown key; allowed here: {', '.join(allowed) or 'none'}", hint=hint)]
     message = error["msg"].removeprefix("Value error, ")
-    secret_here = "must name a secret" in message
-    value = "" if kind == "missing" or secret_here else _shown(_value_at(data, location))
-    if kind == "missing":
-        message = "is required"
-    elif kind == "string_pattern_mismatch":
+    hidden = any(Secret in models for models in _models_on_the_way(model, error["loc"]))
+    value = "" if kind == "missing" or hidden else _shown(_value_at(data, location))
+    if kind == "string_pattern_mismatch":
         message = f"must match {error.get('ctx', {}).get('pattern', 'the pattern')}"
-    message = message[0].lower() + message[1:]
-    hint = ""
-    if "\nhint: " in message:
-        message, hint = message.split("\nhint: ", 1)
-    return Problem(key, message, value, hint)
+    message = _SAID_SIMPLER.get(kind, message)
+    if error["loc"][-1:] == ("[key]",):
+        value, message = "", f"is no key that is allowed here; it {message}"
+    message = message[:1].lower() + message[1:]
+    message, _, hint = message.partition("\nhint: ")
+    return [Problem(key, message, value, hint)]
 
 
 def stack_file_error(file: str, error: ValidationError, data: Any, model: type[BaseModel]) -> StackFileError:
-    """Turn pydantic's findings about `data` into one error with a line for each."""
-    problems = [_problem(detail, data, model) for detail in error.errors(include_url=False)]
-    return StackFileError(file, list(dict.fromkeys(problems)))
+    """Turn pydantic's findings about `data` into one error with a line for each key."""
+    found: dict[str, Problem] = {}
+    for detail in error.errors(include_url=False):
+        for problem in _problems(detail, data, model):
+            first = found.setdefault(problem.key, problem)
+            if problem.message not in first.message:  # the members of a union each say what they would take
+                found[problem.key] = replace(first, message=f"{first.message}; or {problem.message}")
+    return StackFileError(file, list(found.values()))

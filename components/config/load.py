@@ -37,7 +37,7 @@ def load_stack_file(stack: str, folder: Path = FOLDER) -> StackConfig:
     path = stack_path(stack, folder)
     name = str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
     try:
-        document = load(path.read_text())
+        document = load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         stacks = sorted(re.sub(r"^Pulumi\.|\.yaml$", "", p.name) for p in path.parent.glob("Pulumi.*.yaml"))
         raise StackFileError(
@@ -47,8 +47,8 @@ def load_stack_file(stack: str, folder: Path = FOLDER) -> StackConfig:
         raise StackFileError(name, [Problem("", f"cannot be read: {error}")]) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "somewhere"
-        problem = getattr(error, "problem", None) or "not readable"
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise StackFileError(name, [Problem(where, f"is not valid YAML: {problem}")]) from None
     config = document.get("config") if isinstance(document, dict) else None
     if not isinstance(config, dict) or KEY not in config:

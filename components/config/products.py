@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
-from components.config.base import Duration, Model, Secret, Size, Url
+from components.config.base import Duration, Model, Secret, Size, Url, size_bytes
 
 
 def _check_address(value: str) -> str:
@@ -18,9 +19,9 @@ def _check_address(value: str) -> str:
 
 
 def _check_published(value: object) -> object:
-    text = str(value)
+    text = str(value) if isinstance(value, str) or value in range(1, 65536) else ""
     address, _, port = text.rpartition(":")
-    if isinstance(value, bool) or not port.isdigit() or not 1 <= int(port) <= 65535:
+    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,5}", port) or not 1 <= int(port) <= 65535:
         raise ValueError("must be a port number (1 to 65535) or address:port, or null to publish nothing")
     if address:
         _check_address(address.strip("[]"))
@@ -109,7 +110,7 @@ class Grafana(Model):
 
     enabled: bool = True
     root_url: Url | None = Field(default=None, description="As browsers see it. Default: the published port.")
-    admin_user: str = Field(default="admin", min_length=1)
+    admin_user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]+$")] = "admin"
     admin_password: Secret | None = Field(default=None, description="Default: made up once, kept as a secret output.")
     plugins: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@\d+\.\d+\.\d+\S*$")], ...] = Field(
         default=(), description="name@version"
@@ -140,8 +141,8 @@ class ResourceLimits(Model):
 
     @model_validator(mode="after")
     def _enough(self) -> Self:
-        if self.memory and self.memory.endswith("KB"):
-            raise ValueError("memory is given in MB, GB or TB")
+        if self.memory and size_bytes(self.memory) < 16 * 2**20:
+            raise ValueError(f"memory {self.memory} must be at least 16MB")
         return self
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
+from collections.abc import Iterator
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
 from components.config.alerting import Alerting
 from components.config.base import Model, Name, seconds
+from components.config.errors import Problem, RelationError
 from components.config.products import (
     Access,
     Data,
@@ -30,6 +33,10 @@ DashboardName = Literal["stack", "node", "api-overview"]
 DASHBOARDS: tuple[DashboardName, ...] = ("stack", "node", "api-overview")
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin")
 """Published ports of Jaeger, which has no authentication of its own."""
+OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
+"""Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
+OWN_RECEIVERS = ("nobody", "verification")
+"""Alertmanager's receivers that are always there."""
 LOOKBACK = 300
 """Seconds after which Prometheus takes a series for gone; two scrapes must fit in."""
 
@@ -61,101 +68,101 @@ class StackConfig(Model):
 
     @model_validator(mode="after")
     def _relations(self) -> Self:
-        for check in (
+        checks = (
             self._check_scrape,
-            self._check_names,
+            self._check_services,
+            self._check_probes,
             self._check_ports,
             self._check_access,
-            self._check_alerting,
+            self._check_channels,
             self._check_products,
-        ):
-            check()
+        )
+        problems = [problem for check in checks for problem in check()]
+        if problems:
+            raise RelationError(problems)
         return self
 
-    def _check_scrape(self) -> None:
-        scrape = self.scrape
-        if seconds(scrape.timeout) > seconds(scrape.interval):
-            raise ValueError(
-                f"scrape.timeout {scrape.timeout} must not be longer than scrape.interval {scrape.interval}"
-            )
-        if not 1 <= seconds(scrape.interval) <= LOOKBACK / 2:
-            raise ValueError(
-                f"scrape.interval {scrape.interval} must be between 1s and 2m30s: "
-                "above that, series drop out of queries between two scrapes"
-            )
-        if seconds(self.retention.time) < 7200:
-            raise ValueError(f"retention.time {self.retention.time} must be at least 2h, the length of a block")
-        for service in self.services:
-            interval = service.interval or scrape.interval
-            timeout = service.timeout or scrape.timeout
-            if service.timeout and seconds(timeout) > seconds(interval):
-                raise ValueError(
-                    f"services: {service.name}: timeout {timeout} must not be longer than its interval {interval}"
-                )
-            if seconds(interval) > LOOKBACK / 2:
-                raise ValueError(f"services: {service.name}: interval {interval} must be at most 2m30s")
+    def _check_scrape(self) -> Iterator[Problem]:
+        interval, timeout, kept = self.scrape.interval, self.scrape.timeout, self.retention.time
+        if seconds(timeout) > seconds(interval):
+            yield Problem("scrape.timeout", f"must not be longer than scrape.interval {interval}", timeout)
+        if not 1 <= seconds(interval) <= LOOKBACK / 2:
+            reason = "above that, series drop out of queries between two scrapes"
+            yield Problem("scrape.interval", f"must be between 1s and 2m30s: {reason}", interval)
+        if seconds(kept) < 7200:
+            yield Problem("retention.time", "must be at least 2h, the length of a block", kept)
 
-    def _check_names(self) -> None:
-        own = {*PRODUCTS, "probe"}
+    def _check_services(self) -> Iterator[Problem]:
         seen: set[str] = set()
-        for service in self.services:
-            if service.name in own:
-                raise ValueError(f"services: {service.name} is the name of a scrape job of the stack itself")
+        for index, service in enumerate(self.services):
+            key = f"services[{index}]"
+            if service.name in OWN_JOBS or service.name.startswith("probe-"):
+                yield Problem(f"{key}.name", "is the name of a scrape job of the stack itself", service.name)
             if service.name in seen:
-                raise ValueError(f"services: {service.name} is there twice; each name is one scrape job")
+                yield Problem(f"{key}.name", "is there twice; each name is one scrape job", service.name)
             seen.add(service.name)
-        probes = [probe.name for probe in self.probes]
-        twice = {name for name in probes if probes.count(name) > 1}
-        if twice:
-            raise ValueError(f"probes: {min(twice)} is there twice")
+            yield from self._check_interval(key, service.interval)
+            interval = service.interval or self.scrape.interval
+            if service.timeout and seconds(service.timeout) > seconds(interval):
+                yield Problem(f"{key}.timeout", f"must not be longer than its interval {interval}", service.timeout)
+
+    def _check_interval(self, key: str, interval: str | None) -> Iterator[Problem]:
+        if interval and seconds(interval) > LOOKBACK / 2:
+            yield Problem(f"{key}.interval", "must be at most 2m30s", interval)
+
+    def _check_probes(self) -> Iterator[Problem]:
+        seen: set[str] = set()
+        for index, probe in enumerate(self.probes):
+            if probe.name in seen:
+                yield Problem(f"probes[{index}].name", "is there twice", probe.name)
+            seen.add(probe.name)
+            yield from self._check_interval(f"probes[{index}]", probe.interval)
         if self.probes and not self.exporters.blackbox:
-            raise ValueError("probes need exporters.blackbox: true")
+            yield Problem("probes", "need exporters.blackbox: true")
 
-    def _check_ports(self) -> None:
-        taken: dict[int, tuple[str, str]] = {}
-        for name, (address, number) in self.ports.published().items():
-            other = taken.get(number)
-            if other:
-                raise ValueError(
-                    f"ports: {name} and {other[0]} are both published on {number}\nhint: give one another port"
-                )
-            taken[number] = (name, address)
+    def _check_ports(self) -> Iterator[Problem]:
+        taken: dict[int, str] = {}
+        for name, (_, number) in self.ports.published().items():
+            if number in taken:
+                hint = "give one another port"
+                yield Problem(f"ports.{name}", f"{taken[number]} is published there, too", str(number), hint)
+            taken.setdefault(number, name)
 
-    def _check_access(self) -> None:
+    def _check_access(self) -> Iterator[Problem]:
         for name, (address, number) in self.ports.published().items():
             if ipaddress.ip_address(address).is_loopback:
                 continue
+            where = f"{address}:{number}"
             if name in UNPROTECTED:
-                raise ValueError(
-                    f"ports: {name} would be open on {address}:{number}, but Jaeger has no authentication of its own"
-                    f"\nhint: write `{name}: 127.0.0.1:{number}` and put a proxy with a login before it"
-                )
-            if self.access is None:
-                raise ValueError(
-                    f"ports: {name} would be open on {address}:{number} without a password"
-                    "\nhint: add `access:` (TLS and a password), or bind it to 127.0.0.1"
-                )
+                reason = "would be open to others, but Jaeger has no authentication of its own"
+                hint = f"write `{name}: 127.0.0.1:{number}` and put a proxy with a login before it"
+                yield Problem(f"ports.{name}", reason, where, hint)
+            elif self.access is None:
+                hint = "add `access:` (TLS and a password), or bind it to 127.0.0.1"
+                yield Problem(f"ports.{name}", "would be open to others without a password", where, hint)
 
-    def _check_alerting(self) -> None:
+    def _check_channels(self) -> Iterator[Problem]:
         alerting = self.alerting
-        named = [("default_channels", name) for name in alerting.default_channels]
-        named += [(f"routes[{i}]", name) for i, route in enumerate(alerting.routes) for name in route.channels]
+        named = [("default_channels", alerting.default_channels)]
+        named += [(f"routes[{index}].channels", route.channels) for index, route in enumerate(alerting.routes)]
         if alerting.dead_mans_switch:
-            named.append(("dead_mans_switch", alerting.dead_mans_switch.channel))
-        for where, name in named:
-            if name not in alerting.channels:
-                known = ", ".join(sorted(alerting.channels)) or "none is defined"
-                raise ValueError(f"alerting.{where}: no channel is called {name}; channels: {known}")
-        used = {name for _, name in named}
-        idle = sorted(set(alerting.channels) - used)
-        if idle:
-            raise ValueError(
-                f"alerting.channels: {idle[0]} gets no alert"
-                "\nhint: name it in default_channels, a route or dead_mans_switch"
-            )
+            named.append(("dead_mans_switch.channel", (alerting.dead_mans_switch.channel,)))
+        known = ", ".join(sorted(alerting.channels)) or "none is defined"
+        for where, names in named:
+            for name in dict.fromkeys(names):
+                if name not in alerting.channels:
+                    yield Problem(f"alerting.{where}", f"no channel is called that; channels: {known}", name)
+                if names.count(name) > 1:
+                    yield Problem(f"alerting.{where}", "is there twice; it would get each alert twice", name)
+        for name in sorted({*alerting.channels} & {*OWN_RECEIVERS}):
+            yield Problem(f"alerting.channels.{name}", "is the name of a receiver of the stack itself")
+        for name in sorted({*alerting.channels} - {name for _, names in named for name in names}):
+            hint = "name it in default_channels, a route or dead_mans_switch"
+            yield Problem(f"alerting.channels.{name}", "gets no alert", hint=hint)
 
-    def _check_products(self) -> None:
+    def _check_products(self) -> Iterator[Problem]:
         for key, names in (("resources", self.resources), ("images.overrides", self.images.overrides)):
-            unknown = sorted(set(names) - set(PRODUCTS))
-            if unknown:
-                raise ValueError(f"{key}: {unknown[0]} is no product; products: {', '.join(PRODUCTS)}")
+            for name in sorted({*names} - {*PRODUCTS}):
+                near = difflib.get_close_matches(name, PRODUCTS, n=1)
+                hint = f"did you mean {near[0]}?" if near else ""
+                yield Problem(f"{key}.{name}", f"is no product; products: {', '.join(PRODUCTS)}", hint=hint)
