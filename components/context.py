@@ -47,5 +47,11 @@ class Context:
         if found is None:
             return f"{scheme}://{name}:{number}"
         address, port = found
-        host = "localhost" if address in ("127.0.0.1", "::1", "0.0.0.0", "::") else address
-        return f"{scheme}://{host}:{port}"
+        return f"{scheme}://{browsable(address)}:{port}"
+
+
+def browsable(address: str) -> str:
+    """The host part of a URL for an address that a port is published on."""
+    if address in ("127.0.0.1", "::1", "0.0.0.0", "::"):
+        return "localhost"
+    return f"[{address}]" if ":" in address else address

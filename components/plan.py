@@ -43,7 +43,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     if shown:
         shown = provisioned(shown, context, services)
         (services if available else withheld).append(shown)
-        generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if name in shown.secrets)
+        generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and name in shown.secrets)
     return Plan(
         environment=config.environment,
         services=tuple(services),
@@ -72,11 +72,16 @@ def read_target_files(config: StackConfig, stack_file: Path) -> dict[str, str]:
         try:
             if not path.is_relative_to(stack_file.parent.resolve()):
                 raise ValueError("must stand below the stack file's folder")
-            found[name] = path.read_text()
+            found[name] = path.read_text(encoding="utf-8")
             groups = load(found[name])
-            if not isinstance(groups, list) or not all(isinstance(g, dict) and g.get("targets") for g in groups):
+            if not isinstance(groups, list) or not all(map(_is_target_group, groups)):
                 raise ValueError("must be a list of {targets: [host:port, ...], labels: {...}}")
         except (OSError, ValueError, yaml.YAMLError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
             raise StackFileError(str(stack_file), [Problem(key, reason, repr(name))]) from None
     return found
+
+
+def _is_target_group(group: object) -> bool:
+    targets = group.get("targets") if isinstance(group, dict) else None
+    return isinstance(targets, list) and bool(targets) and all(isinstance(target, str) for target in targets)

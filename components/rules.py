@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dashboards
 from components.context import Context
 from components.spec import File
 from components.yaml_text import dump, load
@@ -24,18 +25,27 @@ def _load(product: str) -> tuple[dict[str, Any], ...]:
 
 def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:
     """One file per planned product that has rules; the file name is the product's."""
+    links = _dashboard_urls(context, set(products))
     return tuple(
-        File(f"rules/{product}.yaml", dump({"groups": [_group(context, group) for group in groups]}))
+        File(f"rules/{product}.yaml", dump({"groups": [_group(context, group, links) for group in groups]}))
         for product in products
         if (groups := _load(product))
     )
 
 
-def _group(context: Context, group: dict[str, Any]) -> dict[str, Any]:
-    return group | {"rules": [_linked(context, rule) if "alert" in rule else rule for rule in group["rules"]]}
+def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
+    """The address of each dashboard that Grafana has, by uid; none without Grafana."""
+    if "grafana" not in planned:
+        return {}
+    shown = [dashboards.load(name) for name in context.config.dashboards]
+    return {board.UID: f"{grafana_url(context)}/d/{board.UID}" for board in shown if planned >= board.NEEDS}
 
 
-def _linked(context: Context, rule: dict[str, Any]) -> dict[str, Any]:
+def _group(context: Context, group: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:
+    return group | {"rules": [_linked(context, rule, links) if "alert" in rule else rule for rule in group["rules"]]}
+
+
+def _linked(context: Context, rule: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:
     """The alert with `runbook_url` and `dashboard_url`; the rule file names the dashboard by its uid only."""
     annotations = dict(rule.get("annotations", {}))
     uid = annotations.pop("dashboard", None)
@@ -44,8 +54,8 @@ def _linked(context: Context, rule: dict[str, Any]) -> dict[str, Any]:
         annotations["runbook_url"] = f"{base.rstrip('/')}/{rule['alert']}.md"
     else:
         annotations["runbook"] = f"runbooks/{rule['alert']}.md"
-    if uid and context.config.grafana.enabled and context.image("grafana"):
-        annotations["dashboard_url"] = f"{grafana_url(context)}/d/{uid}"
+    if uid in links:
+        annotations["dashboard_url"] = links[uid]
     return rule | {"annotations": annotations}
 
 

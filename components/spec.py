@@ -63,11 +63,14 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class HostMount:
-    """A path of the host, mounted read-only: for what watches the host itself."""
+    """A path of the host, mounted read-only: for what watches the host itself.
+
+    Mounts that the host makes below it later are seen after a restart only: to pass them on live, the host's own
+    mounts would have to be shared, which they are not everywhere.
+    """
 
     source: str
     path: str
-    propagate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

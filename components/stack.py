@@ -6,6 +6,7 @@ import pulumi
 from pulumi.dynamic import Resource as DynamicResource
 
 from components.config import StackConfig
+from components.context import browsable
 from components.platforms.base import Platform
 from components.platforms.docker_live import GeneratedSecretProvider
 from components.secrets import configured_secrets
@@ -46,8 +47,7 @@ class MonitoringStack(pulumi.ComponentResource):
             pulumi.log.warn(f"{product} is left out: its image cannot be had on this machine (see `make ready`)", self)
         self.urls = {
             f"{service.name}-{port.name}" if port.name not in ("http", "ui") else service.name: (
-                f"{port.scheme}://{'localhost' if port.address in ('127.0.0.1', '0.0.0.0') else port.address}"
-                f":{port.published}"
+                f"{port.scheme}://{browsable(port.address)}:{port.published}"
             )
             for service in plan.services
             for port in service.ports

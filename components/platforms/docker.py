@@ -163,15 +163,7 @@ class DockerPlatform:
             or None,
             volumes=self._mounted_volumes(service, volumes),
             mounts=[
-                docker.ContainerMountArgs(
-                    type="bind",
-                    source=mount.source,
-                    target=mount.path,
-                    read_only=True,
-                    bind_options=docker.ContainerMountBindOptionsArgs(propagation="rslave")
-                    if mount.propagate
-                    else None,
-                )
+                docker.ContainerMountArgs(type="bind", source=mount.source, target=mount.path, read_only=True)
                 for mount in service.host_mounts
             ]
             or None,

@@ -11,22 +11,20 @@ import re
 import tarfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
+from components.platforms.errors import DeploymentError
+
 SLOTS = ("a", "b")
 CURRENT = "current"
 RELOAD_PATIENCE = 60.0
 """Seconds for a program to say whether it took the new configuration; a large Prometheus reads many rules."""
 _LABEL = "observatory.helper"
-
-
-class DeploymentError(Exception):
-    """What went wrong on the engine, in words for people."""
 
 
 class Engine:
@@ -66,17 +64,21 @@ class Engine:
         uid, gid = (int(part) for part in props["user"].split(":"))
         self.client.volumes.create(props["volume"], labels=props["labels"])
         with self._helper(props) as helper:
-            for index in range(len(props["data_volumes"])):
-                _put(helper, f"/data/{index}", [_folder(".", uid, gid, 0o755)])
+            # The engine passes over an entry for the folder it unpacks into, so the roots are named from above.
+            roots = ["config", *(f"data/{index}" for index in range(len(props["data_volumes"])))]
+            _put(helper, "/", [_folder(root, uid, gid, 0o755) for root in roots])
             active = _link_target(helper, f"/config/{CURRENT}")
             target = SLOTS[1] if active == SLOTS[0] else SLOTS[0]
-            _put(helper, "/config", [_folder(".", uid, gid, 0o755), *_slot(target, files, secret_paths, uid, gid)])
+            _put(helper, "/config", _slot(target, files, secret_paths, uid, gid))
             _put(helper, "/config", [_link(CURRENT, target)])
             try:
                 self._reload(props, changed)
             except DeploymentError:
                 if active:
+                    # Some programs take half of a bad configuration, so the old one is loaded again as a whole.
                     _put(helper, "/config", [_link(CURRENT, active), _tombstone(target)])
+                    with suppress(DeploymentError):
+                        self._reload(props, changed)
                 raise
             if active:
                 _put(helper, "/config", [_tombstone(active)])
@@ -128,11 +130,10 @@ class Engine:
 
         def answer() -> bool | None:
             text = _text(container.logs()[seen:])
-            for line in text.splitlines():
-                if reload["rejected"] in line:
-                    raise DeploymentError(
-                        f"{container.name} rejected the new configuration and keeps the old one: {_reason(line)}"
-                    )
+            if reload["rejected"] in text:
+                raise DeploymentError(
+                    f"{container.name} rejected the new configuration and keeps the old one: {_reasons(text)}"
+                )
             return True if reload["loaded"] in text else None
 
         if not _poll(answer, RELOAD_PATIENCE):
@@ -169,7 +170,7 @@ class Engine:
             except APIError as error:  # stopped between the two calls
                 last = str(error.explanation or error)
                 return None
-            last = _text(output)
+            last = f"its health check `{' '.join(probe)}` ends with {code}: {_text(output) or 'no output'}"
             return True if code == 0 else None
 
         if not _poll(ready, patience):
@@ -198,15 +199,18 @@ def _tail(container: Container) -> str:
     return "\n".join(f"    {line}" for line in _text(container.logs(tail=12)).splitlines())
 
 
-def _reason(line: str) -> str:
-    """The program's own message out of its log line: the err field, or the whole line."""
-    found = re.search(r'err="((?:[^"\\]|\\.)*)"', line) or re.search(r"err=(\S+)", line)
-    if not found:
-        return line.strip()
-    try:
-        return str(json.loads(f'"{found.group(1)}"'))
-    except ValueError:
-        return found.group(1)
+def _reasons(log: str) -> str:
+    """The program's own messages out of its log: the err field of each error, most telling first."""
+    found = []
+    for line in log.splitlines():
+        if "level=ERROR" not in line:
+            continue
+        match = re.search(r'err="((?:[^"\\]|\\.)*)"', line) or re.search(r"err=(\S+)", line)
+        text = match.group(1) if match else line.strip()
+        with suppress(ValueError):
+            text = str(json.loads(f'"{text}"'))
+        found.append(text)
+    return "; ".join(dict.fromkeys(found)) or "it gives no reason"
 
 
 # Archives. The engine unpacks entries in order; a file in place of a folder removes the folder, and vice versa.

@@ -9,7 +9,9 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
-from pulumi.dynamic import CreateResult, DiffResult, ResourceProvider, UpdateResult
+from pulumi.dynamic import ConfigureRequest, CreateResult, DiffResult, ResourceProvider, UpdateResult
+
+from components.platforms.errors import without_frames
 
 Properties = dict[str, Any]
 
@@ -18,7 +20,15 @@ def _differs(olds: Properties, news: Properties, keys: tuple[str, ...]) -> bool:
     return any(olds.get(key) != news.get(key) for key in keys)
 
 
-class ConfigurationProvider(ResourceProvider):
+class PlainSpokenProvider(ResourceProvider):
+    """A provider whose errors are messages for people."""
+
+    def configure(self, _req: ConfigureRequest) -> None:
+        """Called in the plugin's process, before anything else."""
+        without_frames()
+
+
+class ConfigurationProvider(PlainSpokenProvider):
     """The files of one service in a volume of their own. The volume's name is the resource's id.
 
     Properties: host, volume, image, container, user (uid:gid), files and secret_files (path to content), quiet
@@ -55,7 +65,7 @@ class ConfigurationProvider(ResourceProvider):
         Engine(props["host"]).remove_volume(props["volume"])
 
 
-class StartedProvider(ResourceProvider):
+class StartedProvider(PlainSpokenProvider):
     """Done once a container runs and its health check succeeds. Properties: host, container, container_id, probe."""
 
     def create(self, props: Properties) -> CreateResult:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from components.context import Context
-from components.services.exporters import exporter_probe
+from components.services.probes import port_probe
 from components.spec import File, Metrics, Reload, Service
 from components.yaml_text import dump
 
@@ -27,7 +27,7 @@ def blackbox_exporter(context: Context) -> Service:
         ports=(context.port("http", PORT),),
         # ICMP needs raw sockets: only where a probe asks for it.
         capabilities=("NET_RAW",) if any(probe.module == "icmp" for probe in context.config.probes) else (),
-        probe=exporter_probe(context, PORT, "/-/healthy"),
+        probe=port_probe(PORT),
         reload=Reload("SIGHUP", loaded="Reloaded config file", rejected="Error reloading config"),
         metrics=(Metrics(NAME, PORT, protected=True),),
     )

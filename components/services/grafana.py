@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import dashboards
-
 from components.context import Context
 from components.rules import grafana_url
 from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token

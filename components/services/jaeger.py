@@ -7,7 +7,8 @@ from typing import Any
 from components.config.base import go_duration
 from components.context import Context
 from components.services import prometheus
-from components.spec import File, Metrics, Probe, Service, Volume
+from components.services.probes import port_probe
+from components.spec import File, Metrics, Service, Volume
 from components.yaml_text import dump
 
 NAME, UI, OTLP_GRPC, OTLP_HTTP, ZIPKIN = "jaeger", 16686, 4317, 4318, 9411
@@ -36,7 +37,7 @@ def jaeger(context: Context) -> Service:
         ),
         volumes=(Volume("jaeger-data", "/badger"),) if tracing.storage == "badger" else (),
         scratch=("/tmp",),
-        probe=Probe(("wget", "-q", "-T", "4", "-O", "/dev/null", f"http://127.0.0.1:{HEALTH}/status")),
+        probe=port_probe(HEALTH),
         metrics=(
             Metrics(NAME, OWN_METRICS),
             Metrics(f"{NAME}-spans", SPAN_METRICS, honor_labels=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from components.context import Context
-from components.services.exporters import exporter_probe
+from components.services.probes import port_probe
 from components.spec import HostMount, Metrics, Service
 
 NAME, PORT = "node-exporter", 9100
@@ -38,9 +38,9 @@ def node_exporter(context: Context) -> Service:
         config_folder="/etc/node-exporter",
         files=context.access.server_files(),
         ports=(context.port("http", PORT),),
-        host_mounts=(HostMount("/", "/host", propagate=True),),
+        host_mounts=(HostMount("/", "/host"),),
         host_pid=True,
-        probe=exporter_probe(context, PORT, "/"),
+        probe=port_probe(PORT),
         metrics=(Metrics(NAME, PORT, protected=True),),
     )
     args = (

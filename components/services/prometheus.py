@@ -9,7 +9,14 @@ from typing import Any
 from components.config.services import BlackboxProbe
 from components.context import Context
 from components.rules import rule_files
-from components.services.scraping import scrape_job, service_job, service_secrets, target_files
+from components.services.scraping import (
+    capped_timeout,
+    literal,
+    scrape_job,
+    service_job,
+    service_secrets,
+    target_files,
+)
 from components.spec import File, Metrics, Probe, Reload, Service, Volume
 from components.yaml_text import dump
 
@@ -98,10 +105,12 @@ def _probe_job(context: Context, probe: BlackboxProbe) -> dict[str, Any]:
     job = scrape_job(context, blackbox, "blackbox-exporter")
     if probe.interval:
         job |= {"scrape_interval": probe.interval}
+    if timeout := capped_timeout(context, probe.interval):
+        job |= {"scrape_timeout": timeout}
     job |= {
         "params": {"module": [probe.module], "target": [probe.target]},
         "relabel_configs": [
-            {"target_label": "instance", "replacement": probe.target},
+            {"target_label": "instance", "replacement": literal(probe.target)},
             {"target_label": "job", "replacement": "probe"},
             {"target_label": "probe", "replacement": probe.name},
             {"target_label": "team", "replacement": probe.team},

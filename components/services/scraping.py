@@ -36,7 +36,7 @@ def service_job(context: Context, service: MonitoredService) -> dict[str, Any]:
     job: dict[str, Any] = {"job_name": service.name}
     settings = (
         ("scrape_interval", service.interval),
-        ("scrape_timeout", service.timeout or _capped_timeout(context, service)),
+        ("scrape_timeout", service.timeout or capped_timeout(context, service.interval)),
         ("metrics_path", service.path if service.path != "/metrics" else None),
         ("params", {key: list(values) for key, values in service.params.items()}),
         ("scheme", service.scheme if service.scheme != "http" else None),
@@ -50,16 +50,16 @@ def service_job(context: Context, service: MonitoredService) -> dict[str, Any]:
     return job
 
 
-def _capped_timeout(context: Context, service: MonitoredService) -> str | None:
-    """A service scraped faster than the stack's timeout needs a shorter one, or Prometheus refuses the file."""
-    if service.interval and seconds(context.config.scrape.timeout) > seconds(service.interval):
-        return service.interval
+def capped_timeout(context: Context, interval: str | None) -> str | None:
+    """What is scraped faster than the stack's timeout needs a shorter one, or Prometheus refuses the file."""
+    if interval and seconds(context.config.scrape.timeout) > seconds(interval):
+        return interval
     return None
 
 
 def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, Any]:
     discovery = service.discovery
-    relabel = [{"target_label": name, "replacement": _plain(value)} for name, value in labels.items()]
+    relabel = [{"target_label": name, "replacement": literal(value)} for name, value in labels.items()]
     if discovery.static:
         targets = [_with_port(target, service.port) for target in discovery.static.targets]
         return {"static_configs": [{"targets": targets, "labels": labels}]}
@@ -82,7 +82,8 @@ def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, A
     return {"docker_sd_configs": [{"host": discovery.docker.host}], "relabel_configs": found + relabel}
 
 
-def _plain(value: str) -> str:
+def literal(value: str) -> str:
+    """Text for the replacement of a relabelling, where `$` begins a reference to the match."""
     return value.replace("$", "$$")
 
 
@@ -91,7 +92,8 @@ def _with_port(target: str, port: int | None) -> str:
 
 
 def _secret_path(job: str, use: str) -> str:
-    return f"secrets/{job}-{use}"
+    # In a folder of their own: a service may be called what a file of the stack itself is called.
+    return f"secrets/services/{job}-{use}"
 
 
 def _authentication(job: str, authentication: Authentication | None) -> dict[str, Any]:
