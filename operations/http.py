@@ -1,0 +1,113 @@
+"""Talks to one endpoint of the running stack; whatever goes wrong there becomes a failed check with a remedy."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from components.spec import Port
+from operations.running import CheckFailed
+
+PATIENCE = 5.0
+"""Seconds for one answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """User and password of an endpoint, and the authority that signed its certificate (PEM)."""
+
+    username: str
+    password: str
+    ca: str = ""
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.username})"
+
+
+def endpoint_url(port: Port, engine: str) -> str:
+    """Where a published port is reached from here. `engine` is the Docker engine's address, empty for a local one."""
+    address = ipaddress.ip_address(port.address)
+    host = str(address)
+    if address.is_unspecified:
+        parts = urlsplit(engine)
+        host = parts.hostname if parts.scheme in ("tcp", "ssh") and parts.hostname else "127.0.0.1"
+    if port.scheme == "https" and host in ("127.0.0.1", "::1"):
+        host = "localhost"  # certificates name it in any case
+    return f"{port.scheme}://{f'[{host}]' if ':' in host else host}:{port.published}"
+
+
+class Endpoint:
+    """One endpoint of one service; usable from several threads."""
+
+    def __init__(self, service: str, url: str, credentials: Credentials | None = None):
+        self.service, self.url = service, url
+        verify: ssl.SSLContext | bool = True
+        if credentials and credentials.ca:
+            verify = ssl.create_default_context(cadata=credentials.ca)
+        # No proxy of the environment: these are addresses of this machine or this network.
+        self._client = httpx.Client(
+            base_url=url,
+            verify=verify,
+            auth=(credentials.username, credentials.password) if credentials else None,
+            timeout=PATIENCE,
+            trust_env=False,
+        )
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._client.close()
+
+    def get(self, path: str, **parameters: str) -> httpx.Response:
+        """The answer to a GET. Raises CheckFailed for anything but a success."""
+        return self._answer("GET", path, params=parameters)
+
+    def get_json(self, path: str, **parameters: str) -> Any:
+        """The data of a JSON answer."""
+        return self._data(path, self.get(path, **parameters))
+
+    def prometheus(self, path: str, **parameters: str) -> Any:
+        """The `data` of an answer of Prometheus' API."""
+        answer = self.get_json(path, **parameters)
+        if not isinstance(answer, dict) or answer.get("status") != "success":
+            raise CheckFailed(f"{self.service} answers {path} without success: {str(answer)[:200]}")
+        return answer["data"]
+
+    def post_json(self, path: str, data: Any) -> httpx.Response:
+        """The answer to a POST of JSON."""
+        return self._answer("POST", path, json=data)
+
+    def _data(self, path: str, answer: httpx.Response) -> Any:
+        try:
+            return answer.json()
+        except ValueError:
+            raise CheckFailed(
+                f"{self.service} answers {path} with something that is no JSON",
+                f"is another program on {self.url}? see `docker ps`",
+            ) from None
+
+    def _answer(self, method: str, path: str, **parts: Any) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, **parts)
+        except httpx.TransportError as error:
+            raise self._unreachable(error) from None
+        if answer.is_success:
+            return answer
+        message = f"{self.service} answers {path} with {answer.status_code} {answer.reason_phrase}"
+        text = " ".join(answer.text.split())[:200]
+        remedy = f"see the log: docker logs <container of {self.service}>"
+        if answer.status_code in (401, 403):
+            remedy = "the password is not the one that the stack runs with: run `pulumi up`, or give --password-file"
+        raise CheckFailed(f"{message}: {text}" if text else message, remedy, answer.status_code)
+
+    def _unreachable(self, error: httpx.TransportError) -> CheckFailed:
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            remedy = "the stack runs with a certificate of another authority: run `pulumi up`, or give --ca-file"
+            return CheckFailed(f"the certificate of {self.url} is not valid: {error}", remedy)
+        why = "does not answer in time" if isinstance(error, httpx.TimeoutException) else f"cannot be reached ({error})"
+        remedy = f"is it deployed and running? `docker ps -a` shows {self.service}; `pulumi up` deploys it"
+        return CheckFailed(f"{self.service} {why} at {self.url}", remedy)

@@ -1,0 +1,134 @@
+"""Runs Pulumi: for secrets and outputs, which stay in memory, and for removals, whose progress people see."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.config.load import FOLDER, stack_path
+from operations.errors import CommandError
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE = 120
+"""Seconds for an answer; the first start of a language runtime is slow."""
+
+
+def environment() -> dict[str, str]:
+    """The variables that Pulumi is run with.
+
+    Where `make ready` has set this clone up, its programs and its state count, as they do for `make up`; elsewhere
+    everything is as the user has it. What the user set is kept either way.
+    """
+    own = dict(os.environ)
+    if "PULUMI_BACKEND_URL" not in own and (ROOT / ".observatory" / "state").is_dir():
+        from toolchain import environment as toolchain
+        from toolchain import ready
+        from toolchain.progress import Progress
+
+        own |= toolchain.variables(own, ready.find_ready(Progress()), ready.docker_host())
+    return own
+
+
+@dataclass(frozen=True)
+class Pulumi:
+    """Pulumi for one stack. Values never are arguments: every user of the machine can read those."""
+
+    stack: str
+    file: Path
+    variables: dict[str, str] = field(default_factory=environment, repr=False)
+
+    @classmethod
+    def of(cls, stack: str) -> Pulumi:
+        """For a stack's name or the path of its file. Raises CommandError where there is no Pulumi."""
+        file = stack_path(stack)
+        found = cls(file.name.removeprefix("Pulumi.").rsplit(".", 1)[0], file)
+        found.program()
+        return found
+
+    def program(self) -> str:
+        """Where Pulumi is."""
+        found = shutil.which("pulumi", path=self.variables.get("PATH"))
+        if found is None:
+            hint = "run `make ready`, or install it from https://www.pulumi.com/docs/install/"
+            raise CommandError("pulumi is not on this machine", hint)
+        return found
+
+    def _command(self, arguments: Sequence[str]) -> list[str]:
+        """The stack file counts, wherever it lies; Pulumi itself only knows the project's folder."""
+        command = [self.program(), *arguments, "--stack", self.stack, "--non-interactive"]
+        if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in ("config", "destroy"):
+            command += ["--config-file", str(self.file.resolve())]
+        return command
+
+    def ask(self, *arguments: str, value: str | None = None) -> str:
+        """Pulumi's answer. `value` goes to its standard input. Raises CommandError with Pulumi's own message."""
+        try:
+            done = subprocess.run(
+                self._command(arguments),
+                cwd=ROOT,
+                env=self.variables,
+                input=value if value is not None else "",
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise CommandError(f"pulumi {arguments[0]} did not end within {PATIENCE} s") from None
+        if done.returncode != 0:
+            message = (done.stderr.strip() or f"exit code {done.returncode}").removeprefix("error: ")
+            raise CommandError(f"pulumi {' '.join(arguments[:2])}: {message}")
+        return done.stdout
+
+    def secret(self, name: str) -> str | None:
+        """A value of the stack's configuration, or None where it has none."""
+        try:
+            answer = json.loads(self.ask("config", "get", f"observatory:{name}", "--json"))
+        except CommandError as error:
+            if "not found" in error.message:
+                return None
+            raise
+        return str(answer["value"])
+
+    def set_secret(self, name: str, value: str) -> None:
+        """Encrypt a value into the stack's file."""
+        self.ask("config", "set", "--secret", f"observatory:{name}", value=value)
+
+    def exists(self) -> bool:
+        """Whether the stack has been made in Pulumi's backend."""
+        try:
+            self.ask("stack", "export")
+        except CommandError as error:
+            if "no stack named" in error.message:
+                return False
+            raise
+        return True
+
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs, secrets in plain text."""
+        found: dict[str, Any] = json.loads(self.ask("stack", "output", "--json", "--show-secrets"))
+        return found
+
+    def show(self, *arguments: str) -> int:
+        """Run Pulumi on the terminal; returns its exit code.
+
+        Ctrl-C reaches it too: it then ends what it is doing and writes its state, which is waited for.
+        """
+        interrupted = False
+        with subprocess.Popen(self._command(arguments), cwd=ROOT, env=self.variables) as process:
+            while process.returncode is None:
+                try:
+                    process.wait()
+                except KeyboardInterrupt:
+                    if not interrupted:
+                        process.terminate()
+                    interrupted = True
+        if interrupted:
+            raise KeyboardInterrupt
+        return process.returncode

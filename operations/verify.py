@@ -1,0 +1,188 @@
+"""`verify`: proves on a running stack that it does what it is planned for, through the ports that it publishes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.config import StackConfig
+from components.plan import plan_stack_file
+from components.services.grafana import ADMIN_PASSWORD
+from components.spec import Plan
+from operations import checks_alertmanager, checks_grafana, checks_prometheus, checks_tracing, console
+from operations.errors import CommandError
+from operations.http import Credentials, Endpoint, endpoint_url
+from operations.pulumi_cli import Pulumi
+from operations.results import Result, as_json, as_junit, passed
+from operations.running import Check, Running, run_checks
+
+GRAFANA_PASSWORD = "OBSERVATORY_GRAFANA_PASSWORD"  # noqa: S105 - the name of a variable
+"""Environment variable with Grafana's administrator password, for where there is no Pulumi."""
+_PORTS = {
+    "prometheus": ("prometheus", "http", "prometheus"),
+    "alertmanager": ("alertmanager", "http", "alertmanager"),
+    "jaeger": ("jaeger", "ui", "jaeger"),
+    "otlp": ("jaeger", "otlp-http", "otlp_http"),
+    "grafana": ("grafana", "http", "grafana"),
+}
+"""Endpoint to service, its port, and the key of the stack file that publishes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Where passwords come from: files that are named, else Pulumi."""
+
+    stack: str
+    password_file: Path | None = None
+    ca_file: Path | None = None
+
+    def access(self, config: StackConfig) -> Credentials | None:
+        """User, password and authority of the stack's endpoints; None where they are open."""
+        access = config.access
+        if access is None:
+            return None
+        password = _read(self.password_file) if self.password_file else self._pulumi(access.password.secret)
+        authority = _read(self.ca_file) if self.ca_file else self._pulumi(access.tls.ca.secret)
+        return Credentials(access.username, password.removesuffix("\n"), authority)
+
+    def _pulumi(self, name: str) -> str:
+        value = Pulumi.of(self.stack).secret(name)
+        if value is None:
+            hint = f"./observatory certs {self.stack}"
+            raise CommandError(f"the secret observatory:{name} is not set", f"{hint}, or --password-file and --ca-file")
+        return value
+
+    def grafana(self, config: StackConfig) -> str:
+        """Grafana's administrator password. Raises CommandError where it cannot be had."""
+        own = os.environ.get(GRAFANA_PASSWORD)
+        if own:
+            return own
+        pulumi = Pulumi.of(self.stack)
+        configured = config.grafana.admin_password
+        name = configured.secret if configured else ADMIN_PASSWORD
+        value = pulumi.secret(name)
+        if value is None and not configured:
+            value = pulumi.outputs().get(ADMIN_PASSWORD)
+        if not value:
+            raise CommandError(f"Pulumi knows no {name} of this stack")
+        return str(value)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{file} cannot be read: {error}") from None
+
+
+def connect(config: StackConfig, plan: Plan, secrets: Secrets) -> tuple[dict[str, Endpoint], dict[str, str]]:
+    """The endpoints that can be reached from here, and why the others cannot."""
+    engine = config.docker.host or os.environ.get("DOCKER_HOST", "")
+    credentials = secrets.access(config)
+    endpoints: dict[str, Endpoint] = {}
+    reasons: dict[str, str] = {}
+    for name, (product, port_name, key) in _PORTS.items():
+        service = plan.service(product)
+        if service is None:
+            left_out = product in plan.unavailable
+            reasons[name] = (
+                f"{product} is left out: its image cannot be had on this machine"
+                if left_out
+                else f"{product} is not part of this stack"
+            )
+            continue
+        port = service.port(port_name)
+        if port.published is None:
+            reasons[name] = f"{product} is not published; give `ports.{key}` a port"
+            continue
+        protected = credentials if port.scheme == "https" else None
+        endpoints[name] = Endpoint(product, endpoint_url(port, engine), protected)
+    _log_in_to_grafana(config, secrets, credentials, endpoints, reasons)
+    return endpoints, reasons
+
+
+def _log_in_to_grafana(
+    config: StackConfig,
+    secrets: Secrets,
+    credentials: Credentials | None,
+    endpoints: dict[str, Endpoint],
+    reasons: dict[str, str],
+) -> None:
+    """Grafana twice: as anybody for its health, and as its administrator, who is none of the stack's users."""
+    login = checks_grafana.LOGIN
+    if "grafana" not in endpoints:
+        reasons[login] = reasons["grafana"]
+        return
+    url = endpoints["grafana"].url
+    authority = credentials.ca if credentials else ""
+    try:
+        password = secrets.grafana(config)
+    except CommandError as error:
+        reasons[login] = f"no administrator password: {error.message}; give it by {GRAFANA_PASSWORD}"
+        return
+    endpoints[login] = Endpoint("grafana", url, Credentials(config.grafana.admin_user, password, authority))
+
+
+def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
+    """The checks that make sense for a stack: those of every product that it asks for, available or not."""
+    asked = {service.name for service in (*plan.services, *plan.withheld)}
+    by_product = (
+        ("prometheus", checks_prometheus.CHECKS),
+        ("alertmanager", checks_alertmanager.CHECKS),
+        ("jaeger", checks_tracing.CHECKS),
+        ("grafana", checks_grafana.CHECKS if config.grafana.enabled else ()),
+    )
+    return [check for product, checks in by_product if product in asked for check in checks]
+
+
+def verify(
+    config: StackConfig,
+    plan: Plan,
+    endpoints: Mapping[str, Endpoint],
+    unreachable: Mapping[str, str],
+    patience: float,
+    show: Callable[[Result], None] = lambda _result: None,
+) -> list[Result]:
+    """Run all checks; `show` gets each result as soon as it is known."""
+    running = Running(config, plan, endpoints, patience, unreachable)
+    results = []
+    # Closed before the connections are: an interrupted check still has to take its test alert back.
+    with closing(run_checks(planned_checks(plan, config), running)) as found:
+        for result in found:
+            show(result)
+            results.append(result)
+    return results
+
+
+def verify_command(
+    stack: str, json: bool, patience: float, junit: Path | None, password_file: Path | None, ca_file: Path | None
+) -> int:
+    """Verify a stack and print what was found."""
+    start = time.monotonic()
+    config, plan = plan_stack_file(stack)
+    endpoints, unreachable = connect(config, plan, Secrets(stack, password_file, ca_file))
+    width = max(len(check.name) for check in planned_checks(plan, config))
+
+    def show(result: Result) -> None:
+        if not json:
+            console.say("\n".join(console.result_lines(result, width)))
+
+    try:
+        results = verify(config, plan, endpoints, unreachable, patience, show)
+    finally:
+        for endpoint in endpoints.values():
+            endpoint.close()
+    if junit:
+        try:
+            junit.write_text(as_junit(f"observatory verify {plan.environment}", results))
+        except OSError as error:
+            raise CommandError(f"{junit} cannot be written: {error.strerror}") from None
+    if json:
+        console.print_json(as_json(plan.environment, results))
+    else:
+        console.say(console.verdict(results, time.monotonic() - start))
+    return 0 if passed(results) else 1
