@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 import dashboards
+from tests.rules.promql import known_metrics, metrics_in
 from tests.rules.promtool import promtool, run
 
 ROOT = Path(__file__).parents[2]
@@ -108,6 +109,24 @@ def test_recording_rules_are_named_by_the_convention() -> None:
     """level:metric:operations."""
     records = [rule["record"] for path in RULES for rule in rules_in(path) if "record" in rule]
     assert [name for name in records if not re.fullmatch(r"[a-z_]+:[a-z_]+:[a-z0-9_]+", name)] == []
+
+
+def test_every_metric_is_exposed_by_some_program() -> None:
+    """A rule on a metric that nobody exposes is quiet for ever, which looks like health."""
+    rules = [rule for path in RULES for rule in rules_in(path)]
+    known = known_metrics() | {rule["record"] for rule in rules if "record" in rule}
+    unknown = {rule.get("alert") or rule["record"]: metrics_in(rule["expr"]) - known for rule in rules}
+    assert {name: metrics for name, metrics in unknown.items() if metrics} == {}
+
+
+@EVERY_ALERT
+def test_pages_name_metrics_that_exist(alert: dict[str, Any]) -> None:
+    """A query out of a page has to answer when it is needed."""
+    page = (ROOT / "runbooks" / f"{alert['alert']}.md").read_text()
+    named = set(
+        re.findall(r"(?<![\w:./])(?:prometheus|alertmanager|node|otelcol|probe|container|grafana)_[a-z0-9_]+", page)
+    )
+    assert named - known_metrics() == set()
 
 
 def test_each_alert_has_a_page_and_each_page_an_alert() -> None:
