@@ -141,8 +141,10 @@ def _problems(error: ErrorDetails, data: Any, model: type[BaseModel]) -> list[Pr
         hint = f"did you mean {near[0]}?" if near else ""
         return [Problem(key, f"unknown key; allowed here: {', '.join(allowed) or 'none'}", hint=hint)]
     message = error["msg"].removeprefix("Value error, ")
-    hidden = any(Secret in models for models in _models_on_the_way(model, error["loc"]))
-    value = "" if kind == "missing" or hidden else _shown(_value_at(data, location))
+    # Text in place of a mapping may be a secret that was written one level too high.
+    hidden = kind in ("missing", "model_type", "model_attributes_type")
+    hidden = hidden or any(Secret in models for models in _models_on_the_way(model, error["loc"]))
+    value = "" if hidden else _shown(_value_at(data, location))
     if kind == "string_pattern_mismatch":
         message = f"must match {error.get('ctx', {}).get('pattern', 'the pattern')}"
     message = _SAID_SIMPLER.get(kind, message)

@@ -1,0 +1,190 @@
+"""What the tests share: stacks to plan, and plans that do not depend on this machine."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from components.config import StackConfig, load_stack_file, parse_stack
+from components.config.load import FOLDER
+from components.images import ImageCatalogue, load_catalogue
+from components.plan import plan_stack
+from components.spec import Plan, Service
+from components.yaml_text import load
+
+STACKS = ("dev", "staging", "prod")
+NO_SUBSTITUTES = Path(__file__).with_name("no-such-file.yaml")
+"""In place of what this machine has instead of pinned images: tests see the pins."""
+
+ACCESS: dict[str, Any] = {
+    "password": {"secret": "accessPassword"},
+    "tls": {"ca": {"secret": "tlsCa"}, "certificate": {"secret": "tlsCertificate"}, "key": {"secret": "tlsKey"}},
+}
+TARGET_FILES = {"targets/batch.yaml": "- targets: [batch-1:9000]\n  labels: {zone: a}\n"}
+
+MINIMAL: dict[str, Any] = {"environment": "test"}
+
+EVERYTHING: dict[str, Any] = {
+    "environment": "everything",
+    "access": ACCESS,
+    "docker": {"host": "tcp://engine.example.com:2375", "subnet": "172.30.0.0/24"},
+    "ports": {
+        "bind_address": "0.0.0.0",
+        "prometheus": 19090,
+        "alertmanager": "[::1]:19093",
+        "grafana": "10.0.0.5:13000",
+        "jaeger": "127.0.0.1:16686",
+        "otlp_grpc": "127.0.0.1:4317",
+        "otlp_http": "127.0.0.1:4318",
+        "zipkin": "127.0.0.1:9411",
+    },
+    "services": [
+        {"name": "shop", "team": "web", "port": 8080, "discovery": {"static": {"targets": ["shop-1", "shop-2:81"]}}},
+        {
+            "name": "batch",
+            "team": "data",
+            "discovery": {"file": {"file": "targets/batch.yaml"}},
+            "labels": {"price": "5$", "tier": "gold"},
+            "interval": "5s",
+            "authentication": {"basic": {"username": "scraper", "password": {"secret": "batchPassword"}}},
+        },
+        {
+            "name": "cart",
+            "team": "web",
+            "port": 9000,
+            "discovery": {"docker": {"host": "tcp://docker-proxy:2375", "label": "com.example/job"}},
+            "authentication": {"bearer": {"token": {"secret": "cartToken"}}},
+        },
+        {
+            "name": "ledger",
+            "team": "payments",
+            "port": 443,
+            "scheme": "https",
+            "discovery": {"dns": {"names": ["ledger.example.com"], "type": "AAAA"}},
+            "params": {"module": ["a", "b"]},
+            "fallback_protocol": "PrometheusText0.0.4",
+            "authentication": {
+                "oauth2": {
+                    "client_id": "prometheus",
+                    "client_secret": {"secret": "ledgerClient"},
+                    "token_url": "https://login.example.com/token",
+                    "scopes": ["metrics"],
+                }
+            },
+        },
+        {
+            "name": "vault",
+            "team": "security",
+            "scheme": "https",
+            "discovery": {"dns": {"names": ["_metrics._tcp.vault.example.com"], "type": "SRV"}},
+            "tls": {
+                "ca": {"secret": "vaultCa"},
+                "certificate": {"secret": "vaultCertificate"},
+                "key": {"secret": "vaultKey"},
+                "server_name": "vault.internal",
+            },
+        },
+    ],
+    "probes": [
+        {"name": "home", "target": "https://example.com/?price=$1", "interval": "5s"},
+        {"name": "gateway", "target": "192.0.2.1", "module": "icmp", "team": "network"},
+    ],
+    "tracing": {"retention": "7d"},
+    "alerting": {
+        "channels": {
+            "team-chat": {"type": "slack", "url": {"secret": "slackUrl"}, "channel": "#alerts"},
+            "on-call": {"type": "webhook", "url": {"secret": "onCallUrl"}, "bearer_token": {"secret": "onCallToken"}},
+            "log": {"type": "webhook", "url": "http://log.example.com/alerts", "send_resolved": False},
+        },
+        "default_channels": ["team-chat"],
+        "routes": [
+            {"match": {"severity": ["critical", "a|b"]}, "channels": ["on-call", "team-chat"], "group_wait": "10s"},
+            {"match": {"team": 'say "hi"'}, "channels": ["team-chat"], "continue": True},
+        ],
+        "dead_mans_switch": {"channel": "log", "repeat_interval": "2m"},
+        "runbooks_url": "https://runbooks.example.com/pages/",
+    },
+    "grafana": {"root_url": "https://grafana.example.com/", "plugins": ["grafana-clock-panel@2.1.3"]},
+    "resources": {"prometheus": {"memory": "4GB", "cpus": 2}, "jaeger": {"cpus": 0.25}},
+}
+
+GENERATED: dict[str, dict[str, Any]] = {
+    "minimal": MINIMAL,
+    "everything": EVERYTHING,
+    "open": {**EVERYTHING, "access": None, "ports": {}},
+    "small": {
+        "environment": "small",
+        "exporters": {"node": False, "blackbox": False, "cadvisor": False},
+        "tracing": {"backend": "none"},
+        "grafana": {"enabled": False},
+        "ports": {"prometheus": None, "alertmanager": None, "otlp_grpc": None, "otlp_http": None, "jaeger": None},
+    },
+    "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
+    "mirrored": {
+        "environment": "mirrored",
+        "images": {"registry": "mirror.example.com:5000/hub", "overrides": {"jaeger": "example.com/jaeger:2.99.0"}},
+    },
+}
+"""Stacks beyond the stack files that the contract tests plan as well."""
+
+
+def changed(original: Mapping[str, Any], /, **changes: Any) -> dict[str, Any]:
+    """A deep copy of a stack with other values; `a__b=1` sets `b` in `a`."""
+    result = copy.deepcopy(dict(original))
+    for path, value in changes.items():
+        *folders, last = path.split("__")
+        place = result
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[last] = value
+    return result
+
+
+def stack(**changes: Any) -> StackConfig:
+    """The smallest stack, with changes."""
+    return parse_stack(changed(MINIMAL, **changes), "stacks/Pulumi.test.yaml")
+
+
+def stack_object(name: str) -> dict[str, Any]:
+    """The stack object of a stack file, as it stands there."""
+    found: dict[str, Any] = load((FOLDER / f"Pulumi.{name}.yaml").read_text())["config"]["observatory:stack"]
+    return found
+
+
+def images(config: StackConfig, without: Collection[str] = ()) -> ImageCatalogue:
+    """The pinned images; products in `without` cannot be had."""
+    found = load_catalogue(config.images, NO_SUBSTITUTES)
+    return ImageCatalogue({product: None if product in without else ref for product, ref in found.references.items()})
+
+
+def planned(config: StackConfig, without: Collection[str] = ()) -> Plan:
+    """The plan of a stack with pinned images and this module's target files."""
+    return plan_stack(config, images(config, without), TARGET_FILES)
+
+
+def plan_of(name: str) -> Plan:
+    """The plan of a stack file or of a generated stack."""
+    if name in STACKS:
+        return planned(load_stack_file(name))
+    return planned(parse_stack(copy.deepcopy(GENERATED[name]), f"stacks/Pulumi.{name}.yaml"))
+
+
+def service(plan: Plan, name: str) -> Service:
+    """The planned service of that name; an AssertionError where there is none."""
+    found = plan.service(name)
+    assert found is not None, f"{name} is not planned"
+    return found
+
+
+def content(planned_service: Service, path: str) -> str:
+    """The text of a planned file."""
+    found = {file.path: file.content for file in planned_service.files}
+    assert path in found, f"{planned_service.name} has no {path}, only {', '.join(found)}"
+    return found[path]
+
+
+def data(planned_service: Service, path: str) -> Any:
+    """The data of a planned YAML file."""
+    return load(content(planned_service, path))
