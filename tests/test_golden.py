@@ -1,0 +1,129 @@
+"""Rendered configuration as files: a change of output is a difference that a reviewer reads.
+
+`pytest tests/test_golden.py --update-golden` writes them anew.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.spec import Plan, Service
+from components.yaml_text import dump
+from tests.support import STACKS, plan_of
+
+GOLDEN = Path(__file__).with_name("golden")
+HUGE = 60_000
+"""Bytes above which a dashboard is kept as its digest and the titles of its panels."""
+
+
+@cache
+def rendered(name: str) -> dict[str, str]:
+    """Every golden file of a stack: path to text."""
+    plan = plan_of(name)
+    files = {f"{s.name}/{file.path}": _kept(file.path, file.content) for s in plan.services for file in s.files}
+    return {"plan.yaml": dump(summary(plan)), **_flattened(files)}
+
+
+def _flattened(files: dict[str, tuple[str, str]]) -> dict[str, str]:
+    return {path + suffix: text for path, (suffix, text) in files.items()}
+
+
+def _kept(path: str, content: str) -> tuple[str, str]:
+    if len(content.encode()) <= HUGE:
+        return "", content
+    board = json.loads(content)
+    titles = [panel["title"] for panel in board["panels"] for panel in (panel, *panel.get("panels", []))]
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    return ".digest", "\n".join([f"sha256 {digest}", f"title {board['title']}", *titles, ""])
+
+
+def summary(plan: Plan) -> dict[str, Any]:
+    """A plan without its files, for people to read."""
+    return {
+        "environment": plan.environment,
+        "generated_secrets": list(plan.generated_secrets),
+        "services": {service.name: _service(service) for service in plan.services},
+    }
+
+
+def _service(service: Service) -> dict[str, Any]:
+    probe, reload = service.probe, service.reload
+    shown: dict[str, Any] = {
+        "image": service.image,
+        "user": service.user,
+        "memory": f"{service.resources.memory} MiB",
+        "cpus": service.resources.cpus,
+        "args": list(service.args),
+        "env": dict(service.env),
+        "config": service.mounted_config if service.files else "",
+        "files": {
+            file.path: " ".join(
+                ["live" if file.live else "restart", *["quiet"][: not file.reload], *(f"<{s}>" for s in file.secrets)]
+            )
+            for file in service.files
+        },
+        "ports": [
+            f"{p.name} {p.number} {p.scheme}" + (f" on {p.address}:{p.published}" if p.published else "")
+            for p in service.ports
+        ],
+        "volumes": {volume.name: volume.path for volume in service.volumes},
+        "host_mounts": {mount.source: mount.path for mount in service.host_mounts},
+        "host_pid": service.host_pid,
+        "devices": list(service.devices),
+        "capabilities": list(service.capabilities),
+        "privileged": service.privileged,
+        "writable": not service.read_only,
+        "scratch": list(service.scratch),
+        "probe": list(probe.command) if probe else [],
+        "reload": ([reload.signal] if reload.signal else [list(c) for c in reload.commands]) if reload else [],
+        "stop_grace": service.stop_grace,
+        "metrics": [f"{m.job} :{m.port}{m.path}" for m in service.metrics],
+    }
+    return {key: value for key, value in shown.items() if value}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_rendered_configuration_is_what_was_reviewed(name: str, pytestconfig: pytest.Config) -> None:
+    folder, new = GOLDEN / name, rendered(name)
+    if pytestconfig.getoption("--update-golden"):
+        _write(folder, new)
+    old = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    differing = [path for path in sorted(old.keys() | new.keys()) if old.get(path) != new.get(path)]
+    assert not differing, (
+        f"{len(differing)} files differ from tests/golden/{name}; if that is meant: pytest --update-golden\n"
+        + "\n".join(_difference(name, path, old.get(path, ""), new.get(path, "")) for path in differing)
+    )
+
+
+def _difference(name: str, path: str, old: str, new: str) -> str:
+    lines = list(
+        difflib.unified_diff(
+            old.splitlines(), new.splitlines(), f"golden/{name}/{path}", f"rendered/{name}/{path}", lineterm="", n=2
+        )
+    )
+    return "\n".join(lines[:80] + [f"... {len(lines) - 80} lines more"] * (len(lines) > 80))
+
+
+def _write(folder: Path, files: dict[str, str]) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_file() and str(path.relative_to(folder)) not in files:
+            path.unlink()
+        elif path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.is_file() or path.read_text() != text:
+            path.write_text(text)
+
+
+def test_rendering_is_the_same_each_time() -> None:
+    for name in STACKS:
+        assert plan_of(name) == plan_of(name)
