@@ -42,27 +42,29 @@ class AccessRules:
             File("tls.key", secret_token(self.access.tls.key.secret), reload=False),
         )
 
-    def client_files(self) -> tuple[File, ...]:
-        """What a caller of the stack's endpoints needs: password, certificate authority, and both as one file."""
+    def client_files(self, folder: str) -> tuple[File, ...]:
+        """What a caller of the stack's endpoints needs: password, certificate authority, and both as one file.
+
+        With full paths below `folder`: promtool takes relative ones from the file's folder, amtool from the one above.
+        """
         if self.access is None:
             return ()
         return (
             File("secrets/access-password", secret_token(self.access.password.secret), reload=False),
             File("secrets/ca.crt", secret_token(self.access.tls.ca.secret), reload=False),
-            File(CLIENT_CONFIG, dump(self.client_config("")), reload=False),
+            File(CLIENT_CONFIG, dump(self.client_config(folder)), reload=False),
         )
 
     def client_config(self, folder: str) -> dict[str, Any]:
         """Prometheus' HTTP client settings with paths below `folder`; empty where nothing is protected."""
         if self.access is None:
             return {}
-        prefix = f"{folder}/" if folder else ""
         return {
             "basic_auth": {
                 "username": self.access.username,
-                "password_file": f"{prefix}secrets/access-password",
+                "password_file": f"{folder}/secrets/access-password",
             },
-            "tls_config": {"ca_file": f"{prefix}secrets/ca.crt"},
+            "tls_config": {"ca_file": f"{folder}/secrets/ca.crt"},
         }
 
     def web_args(self, folder: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ def alertmanager(context: Context) -> Service:
         File("alertmanager.yml", dump(_config(context))),
         *_channel_secrets(context),
         *context.access.server_files(),
-        *context.access.client_files(),
+        *context.access.client_files(f"{_FOLDER}/current"),
     )
     service = Service(
         name=NAME,

@@ -60,7 +60,7 @@ def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
         File("secrets/netrc", login),
         File("secrets/secret-key", secret_token(SECRET_KEY), live=False),
         *_tls_files(context),
-        *context.access.client_files(),
+        *context.access.client_files(_CONFIG),
     )
 
 

@@ -34,7 +34,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         *target_files(context),
         *service_secrets(context),
         *context.access.server_files(),
-        *context.access.client_files(),
+        *context.access.client_files(f"{_FOLDER}/current"),
     )
     service = Service(
         name=NAME,
