@@ -148,7 +148,7 @@ class DockerPlatform:
             tmpfs=dict.fromkeys(service.scratch, "mode=1777") or None,
             capabilities=None if service.privileged else _capabilities(service),
             privileged=service.privileged,
-            security_opts=None if service.privileged else ["no-new-privileges:true"],
+            security_opts=None if service.privileged else _security_options(service),
             pid_mode="host" if service.host_pid else None,
             log_driver="json-file",
             log_opts={"max-size": "10m", "max-file": "3"},
@@ -195,6 +195,12 @@ def _capabilities(service: Service) -> docker.ContainerCapabilitiesArgs:
     return docker.ContainerCapabilitiesArgs(
         drops=["ALL"], adds=[f"CAP_{name}" for name in service.capabilities] or None
     )
+
+
+def _security_options(service: Service) -> list[str]:
+    # The engine adds this label by itself to a container that sees the host's processes: unless it is asked for here,
+    # it is a difference for ever.
+    return ["no-new-privileges:true", *(["label=disable"] if service.host_pid else [])]
 
 
 def _healthcheck(probe: Probe) -> docker.ContainerHealthcheckArgs:
