@@ -71,7 +71,7 @@ def values(access: Access, made: Certificates) -> dict[str, str]:
 
 @contextmanager
 def all_or_nothing(file: Path) -> Iterator[None]:
-    """Puts the stack file back if setting its secrets ends half-way: a key must never stand by another's certificate."""
+    """Puts the stack file back if setting its secrets ends half-way: a key must never meet another certificate."""
     before = file.read_bytes()
     try:
         yield
@@ -137,6 +137,6 @@ def certs_command(stack: str, days: int, extra: Sequence[str], out: Path | None)
     console.say(f"valid until {made.expires:%Y-%m-%d} for {', '.join(names)}")
     if any(ipaddress.ip_address(address).is_unspecified for address, _ in config.ports.published().values()):
         console.say("ports are published on every address: name the hosts by which people come with --name")
-    if out is None:
-        console.say(f"to take effect: pulumi up --stack {plan.environment}")
+    if pulumi is not None:
+        console.say(f"to take effect: make up STACK={pulumi.stack}, or pulumi up --stack {pulumi.stack}")
     return 0

@@ -13,11 +13,10 @@ from components.yaml_text import load
 from operations.checks_prometheus import listed, planned_rules
 from operations.differences import differences
 from operations.http import Endpoint
-from operations.running import Check, CheckFailed, FailedForGood, NotChecked, Running
+from operations.running import UPDATE, Check, CheckFailed, FailedForGood, NotChecked, Running
 
 NAME = "alertmanager"
 WATCHDOG = "Watchdog"
-_UPDATE = "run `pulumi up`; it brings the planned configuration live or says why it is rejected"
 _SENT, _FAILED = "alertmanager_notifications_total", "alertmanager_notifications_failed_total"
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
@@ -109,7 +108,7 @@ def _counts(endpoint: Endpoint) -> tuple[float, float]:
     sent = counter(text, _SENT, integration="webhook", receiver_name=VERIFICATION)
     failed = counter(text, _FAILED, integration="webhook", receiver_name=VERIFICATION)
     if sent is None:
-        raise FailedForGood(f"Alertmanager has no receiver {VERIFICATION}, or does not count by receiver", _UPDATE)
+        raise FailedForGood(f"Alertmanager has no receiver {VERIFICATION}, or does not count by receiver", UPDATE)
     return sent, failed or 0.0
 
 
@@ -120,7 +119,7 @@ def _has_arrived(endpoint: Endpoint, identity: str) -> None:
         raise CheckFailed("Alertmanager took the test alert, but does not show it", "see Alertmanager's log")
     receivers = [receiver["name"] for receiver in alerts[0]["receivers"]]
     if VERIFICATION not in receivers:
-        raise FailedForGood(f"the test alert goes to {', '.join(receivers)}, not to {VERIFICATION}", _UPDATE)
+        raise FailedForGood(f"the test alert goes to {', '.join(receivers)}, not to {VERIFICATION}", UPDATE)
     state = alerts[0]["status"]["state"]
     if state == "suppressed":
         raise FailedForGood(
@@ -145,7 +144,7 @@ def runs_planned_configuration(running: Running) -> str:
     actual = load(running.endpoint(NAME).get_json("/api/v2/status")["config"]["original"])
     found = list(differences(load(planned), actual))
     if found:
-        raise CheckFailed(listed(found), _UPDATE)
+        raise CheckFailed(listed(found), UPDATE)
     return "alertmanager.yml"
 
 

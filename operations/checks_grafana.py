@@ -10,10 +10,9 @@ from operations.checks_prometheus import listed
 from operations.consistency import dashboards, datasources, grafana_of
 from operations.differences import differences
 from operations.http import Endpoint
-from operations.running import Check, CheckFailed, Running
+from operations.running import UPDATE, Check, CheckFailed, Running
 
 NAME, LOGIN = "grafana", "grafana-login"
-_UPDATE = "run `pulumi up`; it provisions datasources and dashboards again"
 
 
 def ready(running: Running) -> str:
@@ -31,7 +30,7 @@ def datasources_work(running: Running) -> str:
     planned = datasources(grafana) if grafana else []
     problems = [problem for source in planned for problem in _datasource(endpoint, source)]
     if problems:
-        raise CheckFailed(listed(problems), _UPDATE)
+        raise CheckFailed(listed(problems), UPDATE)
     return ", ".join(source["name"] for source in planned)
 
 
@@ -69,7 +68,7 @@ def dashboards_are_there(running: Running) -> str:
     for path, text in texts.items():
         problems += [f"{path}: {problem}" for problem in _dashboard(endpoint, path, json.loads(text))]
     if problems:
-        raise CheckFailed(listed(problems), _UPDATE)
+        raise CheckFailed(listed(problems), UPDATE)
     return f"{len(texts)} dashboards"
 
 

@@ -12,12 +12,11 @@ from components.spec import Plan
 from components.yaml_text import load
 from operations.consistency import scrape_jobs
 from operations.differences import differences
-from operations.running import Check, CheckFailed, FailedForGood, NotChecked, Running
+from operations.running import UPDATE, Check, CheckFailed, FailedForGood, NotChecked, Running
 
 NAME = "prometheus"
 _SHOWN = 10
 """Findings that are listed; more would bury the rest of the report."""
-_UPDATE = "run `pulumi up`; it brings the planned configuration live or says why it is rejected"
 
 
 def listed(findings: list[str]) -> str:
@@ -75,10 +74,12 @@ def every_rule_healthy(running: Running) -> str:
         if rule["health"] != "ok"
     ]
     if problems:
-        raise CheckFailed(listed(problems), "correct the rule in rules/ and run `pulumi up`")
+        raise CheckFailed(
+            listed(problems), "correct the rule in rules/, then deploy it again (`make up` or `pulumi up`)"
+        )
     planned = len(list(planned_rules(running.plan)))
     if len(rules) < planned:
-        raise CheckFailed(f"{planned} rules are planned, {len(rules)} are loaded", _UPDATE)
+        raise CheckFailed(f"{planned} rules are planned, {len(rules)} are loaded", UPDATE)
     return f"{len(rules)} rules in {len(groups)} groups"
 
 
@@ -101,7 +102,7 @@ def knows_alertmanager(running: Running) -> str:
     missing = [address for address in planned if not any(f"//{address}/" in url for url in urls)]
     if missing:
         detail = f"Prometheus does not send to {', '.join(missing)}; it sends to {', '.join(urls) or 'none'}"
-        raise CheckFailed(detail, _UPDATE)
+        raise CheckFailed(detail, UPDATE)
     return ", ".join(planned)
 
 
@@ -150,9 +151,9 @@ def runs_planned_configuration(running: Running) -> str:
     actual = load(endpoint.prometheus("/api/v1/status/config")["yaml"])
     found = list(differences(_planned_configuration(running.plan), actual))
     if found:
-        raise CheckFailed(listed(found), _UPDATE)
+        raise CheckFailed(listed(found), UPDATE)
     if not endpoint.prometheus("/api/v1/status/runtimeinfo").get("reloadConfigSuccess", True):
-        raise CheckFailed("the last reload was rejected; Prometheus runs with the configuration before it", _UPDATE)
+        raise CheckFailed("the last reload was rejected; Prometheus runs with the configuration before it", UPDATE)
     return "prometheus.yml"
 
 
@@ -178,7 +179,7 @@ def runs_planned_rules(running: Running) -> str:
             problems += [f"{path}: {name}: another {part} runs" for part in _changed(endpoint, rule, loaded)]
     problems += [f"rules/{file}: {rule['name']} runs, but is not planned" for (file, _, _), rule in actual.items()]
     if problems:
-        raise CheckFailed(listed(problems), _UPDATE)
+        raise CheckFailed(listed(problems), UPDATE)
     return f"{sum(counters.values()) + len(counters)} rules"
 
 

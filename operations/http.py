@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from components.spec import Port
-from operations.running import CheckFailed
+from operations.running import DEPLOY, CheckFailed, FailedForGood
 
 PATIENCE = 5.0
 """Seconds for one answer."""
@@ -99,15 +99,16 @@ class Endpoint:
             return answer
         message = f"{self.service} answers {path} with {answer.status_code} {answer.reason_phrase}"
         text = " ".join(answer.text.split())[:200]
-        remedy = f"see the log: docker logs <container of {self.service}>"
+        message = f"{message}: {text}" if text else message
         if answer.status_code in (401, 403):
-            remedy = "the password is not the one that the stack runs with: run `pulumi up`, or give --password-file"
-        raise CheckFailed(f"{message}: {text}" if text else message, remedy, answer.status_code)
+            remedy = f"the password is not the one that the stack runs with: {DEPLOY}, or give --password-file"
+            raise FailedForGood(message, remedy, answer.status_code)
+        raise CheckFailed(message, f"see the log of {self.service}: `docker logs`", answer.status_code)
 
     def _unreachable(self, error: httpx.TransportError) -> CheckFailed:
         if "CERTIFICATE_VERIFY_FAILED" in str(error):
-            remedy = "the stack runs with a certificate of another authority: run `pulumi up`, or give --ca-file"
-            return CheckFailed(f"the certificate of {self.url} is not valid: {error}", remedy)
+            remedy = f"the stack runs with a certificate of another authority: {DEPLOY}, or give --ca-file"
+            return FailedForGood(f"the certificate of {self.url} is not valid: {error}", remedy)
         why = "does not answer in time" if isinstance(error, httpx.TimeoutException) else f"cannot be reached ({error})"
-        remedy = f"is it deployed and running? `docker ps -a` shows {self.service}; `pulumi up` deploys it"
+        remedy = f"is it deployed and running? `docker ps -a` shows {self.service}; or {DEPLOY}"
         return CheckFailed(f"{self.service} {why} at {self.url}", remedy)

@@ -82,7 +82,7 @@ def down_command(stack: str) -> int:
     _known(pulumi)
     code = pulumi.show("destroy", "--exclude-protected", "--yes", "--skip-preview")
     if code == 0:
-        console.say(f"{stack} is down; its data stays, and `pulumi up --stack {pulumi.stack}` takes it up again")
+        console.say(f"{stack} is down; its data stays, and the next deployment takes it up again")
     return 1 if code else 0
 
 

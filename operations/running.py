@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from operations.http import Endpoint
 
 T = TypeVar("T")
+DEPLOY = "deploy it again (`make up` or `pulumi up`)"
+UPDATE = f"{DEPLOY}: what is planned goes live, or you read why it is rejected"
 
 
 class CheckFailed(Exception):
