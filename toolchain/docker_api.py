@@ -5,6 +5,7 @@ Neither a `docker` command nor the Python package is there on a fresh machine; P
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -80,11 +81,16 @@ class Engine:
         self, method: str, path: str, body: IO[bytes] | None = None, timeout: float = _ANSWER_SECONDS
     ) -> http.client.HTTPResponse:
         connection = _Connection(self.host, timeout)
-        headers = {}
+        headers = {"Connection": "close"}
         if body is not None:
-            headers = {"Content-Type": "application/x-tar", "Content-Length": str(os.fstat(body.fileno()).st_size)}
-        connection.request(method, path, body=body, headers=headers)
-        return connection.getresponse()
+            length = str(os.fstat(body.fileno()).st_size)
+            headers.update({"Content-Type": "application/x-tar", "Content-Length": length})
+        try:
+            connection.request(method, path, body=body, headers=headers)
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
 
     def answers(self) -> bool:
         """Whether an engine is there."""
@@ -117,17 +123,18 @@ class Engine:
         """
         query = urlencode({"fromImage": repository, "tag": tag})
         connection = _Connection(self.host, first_seconds)
-        connection.request("POST", f"/images/create?{query}")
-        stream = connection.sock
-        with connection.getresponse() as answer:
-            if answer.status != http.HTTPStatus.OK:
-                raise EngineError(str(json.load(answer).get("message", answer.status)))
-            while line := answer.readline():
-                stream.settimeout(stall_seconds)
-                content = json.loads(line)
-                if "error" in content:
-                    raise EngineError(str(content["error"]))
-                yield str(content.get("status", ""))
+        with contextlib.closing(connection):
+            connection.request("POST", f"/images/create?{query}")
+            stream = connection.sock
+            with connection.getresponse() as answer:
+                if answer.status != http.HTTPStatus.OK:
+                    raise EngineError(str(json.load(answer).get("message", answer.status)))
+                while line := answer.readline():
+                    stream.settimeout(stall_seconds)
+                    content = json.loads(line)
+                    if "error" in content:
+                        raise EngineError(str(content["error"]))
+                    yield str(content.get("status", ""))
 
     def tag(self, reference: str, repository: str, tag: str) -> None:
         """Gives a local image another name; raises EngineError."""

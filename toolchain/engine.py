@@ -17,6 +17,7 @@ from toolchain.progress import Progress
 _START_SECONDS = 60.0
 _apt = threading.Lock()  # apt-get refuses to run twice
 _apt_updated = False
+_started: list[subprocess.Popen[bytes]] = []  # kept, as Python warns about a child that is let go while it runs
 
 
 def ensure(progress: Progress) -> Engine:
@@ -86,7 +87,7 @@ def _apt_update(environment: dict[str, str]) -> None:
 def _start(engine: Engine) -> None:
     """Starts the installed engine; it belongs to the machine and outlives us."""
     log = cache_folder() / "engine" / "dockerd.log"
-    if Path("/run/systemd/system").exists():
+    if _runs_systemd():
         children.run(["systemctl", "start", "docker"], "engine-start")
         process = None
     else:
@@ -94,6 +95,7 @@ def _start(engine: Engine) -> None:
             process = subprocess.Popen(
                 ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/", start_new_session=True
             )
+        _started.append(process)
         atomic.write(cache_folder() / "engine" / "dockerd.pid", f"{process.pid}\n")
     deadline = time.monotonic() + _START_SECONDS
     while not engine.answers():
@@ -103,6 +105,10 @@ def _start(engine: Engine) -> None:
         if time.monotonic() > deadline:
             raise ToolchainError(f"the Docker engine did not answer within {_START_SECONDS:.0f} s (see {log})")
         time.sleep(0.1)
+
+
+def _runs_systemd() -> bool:
+    return Path("/run/systemd/system").exists()
 
 
 def _last_line(file: Path) -> str:

@@ -96,6 +96,7 @@ def build(program: Program, progress: Progress, target: tuple[str, str] | None =
 
     go = find_go(wanted_version(program), progress)
     with _turns:
+        children.check_interrupted()
         doing = f"building (about {program.minutes:g} min when nothing is cached)"
         with progress.step(f"{program.name} {program.version}", doing, "built") as step:
             if not atomic.make_folder(made, fill):

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TextIO
 
+from toolchain.children import Interrupted
+
 _PLAIN_INTERVAL_SECONDS = 30.0
 _LIVE_INTERVAL_SECONDS = 0.5
 
@@ -58,11 +60,14 @@ class Progress:
         try:
             yield step
             outcome = step.done
+        except Interrupted:
+            outcome = "stopped"
+            raise
         finally:
             with self._lock:
                 self._running.remove(step)
                 self.finished.append({"name": name, "outcome": outcome, "seconds": round(step.seconds, 1)})
-                colour = "31" if outcome == "failed" else "32"
+                colour = {"failed": "31", "stopped": "33"}.get(outcome, "32")
                 self._write(f"{name}: {outcome} ({step.seconds:.1f} s)", colour)
 
     def note(self, text: str) -> None:
