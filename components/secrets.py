@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from functools import cache
 
 import pulumi
 
@@ -47,6 +48,7 @@ def _insert(transform: str, name: str, values: Mapping[str, str]) -> str:
     return bcrypt_hash(values[name], name) if transform == "bcrypt" else values[name]
 
 
+@cache
 def bcrypt_hash(password: str, purpose: str) -> str:
     """A bcrypt hash (cost 10) whose salt follows from the password: a new one each time would be a change."""
     import bcrypt  # only stacks with passwords pay for it

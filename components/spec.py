@@ -114,7 +114,6 @@ class Metrics:
     port: int
     path: str = "/metrics"
     protected: bool = False
-    tls: bool = False
     honor_labels: bool = False
     drop: tuple[str, ...] = ()
 
@@ -136,7 +135,6 @@ class Service:
     volumes: tuple[Volume, ...] = ()
     host_mounts: tuple[HostMount, ...] = ()
     host_pid: bool = False
-    devices: tuple[str, ...] = ()
     capabilities: tuple[str, ...] = ()
     privileged: bool = False
     read_only: bool = True

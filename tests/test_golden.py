@@ -76,7 +76,6 @@ def _service(service: Service) -> dict[str, Any]:
         "volumes": {volume.name: volume.path for volume in service.volumes},
         "host_mounts": {mount.source: mount.path for mount in service.host_mounts},
         "host_pid": service.host_pid,
-        "devices": list(service.devices),
         "capabilities": list(service.capabilities),
         "privileged": service.privileged,
         "writable": not service.read_only,

@@ -143,7 +143,7 @@ class DockerPlatform:
             restart="unless-stopped",
             memory=service.resources.memory,
             memory_swap=service.resources.memory,
-            cpus=f"{service.resources.cpus:g}" if service.resources.cpus % 1 else f"{service.resources.cpus:.1f}",
+            cpus=_cores(service.resources.cpus),
             read_only=service.read_only,
             tmpfs=dict.fromkeys(service.scratch, "mode=1777") or None,
             capabilities=None if service.privileged else _capabilities(service),
@@ -211,6 +211,12 @@ def _healthcheck(probe: Probe) -> docker.ContainerHealthcheckArgs:
         retries=probe.retries,
         start_period=_duration(probe.start_period),
     )
+
+
+def _cores(cpus: float) -> str:
+    """As the provider writes it back, `10.` included; any other spelling replaces the container for ever."""
+    text = f"{cpus:.9f}"
+    return f"{cpus:.1f}" if text.count("0") == 9 else text.rstrip("0")
 
 
 def _duration(seconds: int) -> str:

@@ -88,7 +88,7 @@ class Engine:
         """A container that is never started: a door into the volumes. A leftover of an interruption is replaced."""
         name = f"{props['volume']}-writer"
         if leftover := self.container(name):
-            leftover.remove(force=True)
+            leftover.remove(v=True, force=True)
         binds = {props["volume"]: {"bind": "/config", "mode": "rw"}}
         binds |= {volume: {"bind": f"/data/{i}", "mode": "rw"} for i, volume in enumerate(props["data_volumes"])}
         self._have_image(props["image"])
@@ -98,7 +98,7 @@ class Engine:
         try:
             yield helper
         finally:
-            helper.remove(v=False, force=True)
+            helper.remove(v=True, force=True)  # the volumes that its image declares, not those with a name
 
     def _have_image(self, image: str) -> None:
         try:

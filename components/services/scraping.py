@@ -21,8 +21,6 @@ def scrape_job(context: Context, metrics: Metrics, host: str) -> dict[str, Any]:
         job["honor_labels"] = True
     if metrics.protected and context.config.access:
         job |= {"scheme": "https", **context.access.client_config(_CONFIG)}
-    elif metrics.tls:
-        job |= {"scheme": "https", "tls_config": context.access.client_config(_CONFIG)["tls_config"]}
     job["static_configs"] = [{"targets": [f"{host}:{metrics.port}"]}]
     if metrics.drop:
         job["metric_relabel_configs"] = [
