@@ -31,6 +31,11 @@ class Step:
         """Seconds since it started."""
         return time.monotonic() - self.started
 
+    @property
+    def short(self) -> str:
+        """What it does, without what is said once."""
+        return self.doing.split(" (")[0]
+
 
 class Progress:
     """Writes to standard error, so that a command's own output stays clean; safe to use from threads."""
@@ -67,7 +72,7 @@ class Progress:
             with self._lock:
                 self._running.remove(step)
                 self.finished.append({"name": name, "outcome": outcome, "seconds": round(step.seconds, 1)})
-                colour = {"failed": "31", "stopped": "33"}.get(outcome, "32")
+                colour = {"failed": "31", "stopped": "33", "cannot": "33"}.get(outcome.split()[0], "32")
                 self._write(f"{name}: {outcome} ({step.seconds:.1f} s)", colour)
 
     def note(self, text: str) -> None:
@@ -105,10 +110,10 @@ class Progress:
             with self._lock:
                 if not self._running:
                     continue
-                text = ", ".join(f"{step.name} {step.doing} {step.seconds:.0f} s" for step in self._running)
+                text = ", ".join(f"{step.name} {step.short} {step.seconds:.0f} s" for step in self._running)
                 if self._terminal:
                     self._clear_live()
-                    width = os.get_terminal_size(self._stream.fileno()).columns
+                    width = os.get_terminal_size(self._stream.fileno()).columns or 80
                     self._stream.write(f"... {text}"[: max(width - 1, 20)])
                     self._stream.flush()
                     self._live_shown = True
