@@ -46,9 +46,10 @@ class Endpoint:
 
     def __init__(self, service: str, url: str, credentials: Credentials | None = None):
         self.service, self.url = service, url
-        verify: ssl.SSLContext | bool = True
-        if credentials and credentials.ca:
-            verify = ssl.create_default_context(cadata=credentials.ca)
+        # Without TLS an empty context, which trusts nobody: reading the machine's authorities takes a while.
+        verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        if url.startswith("https:"):
+            verify = ssl.create_default_context(cadata=credentials.ca if credentials else None)
         # No proxy of the environment: these are addresses of this machine or this network.
         self._client = httpx.Client(
             base_url=url,

@@ -128,7 +128,10 @@ def _log_in_to_grafana(
 
 
 def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
-    """The checks that make sense for a stack: those of every product that it asks for, available or not."""
+    """The checks that make sense for a stack: those of every product that it asks for, available or not.
+
+    First whether the endpoints answer: without that the others say nothing.
+    """
     asked = {service.name for service in (*plan.services, *plan.withheld)}
     by_product = (
         ("prometheus", checks_prometheus.CHECKS),
@@ -136,7 +139,8 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
         ("jaeger", checks_tracing.CHECKS),
         ("grafana", checks_grafana.CHECKS if config.grafana.enabled else ()),
     )
-    return [check for product, checks in by_product if product in asked for check in checks]
+    found = [check for product, checks in by_product if product in asked for check in checks]
+    return sorted(found, key=lambda check: not check.answers)
 
 
 def verify(
