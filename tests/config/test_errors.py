@@ -65,8 +65,8 @@ def load_error(folder: Path, text: str | bytes) -> str:
         (
             changed(MINIMAL, alerting={"routes": [{"match": {"a": "b"}, "channels": ["c"], "continues": True}]}),
             (
-                "alerting.routes[0].continues: unknown key; allowed here: channels, continue, group_interval, group_wait, "
-                "match, repeat_interval\n      hint: did you mean continue?"
+                "alerting.routes[0].continues: unknown key; allowed here: channels, continue, "
+                "group_interval, group_wait, match, repeat_interval\n      hint: did you mean continue?"
             ),
         ),
         (changed(MINIMAL, data={"zzz": 1}), "data.zzz: unknown key; allowed here: keep"),
@@ -137,24 +137,15 @@ PLACES: list[dict[str, Any]] = [
     {"alerting": {"channels": {"hook": {"type": "webhook", "url": "https://a.b", "bearer_token": SECRET}}}},
     {"alerting": {"channels": {"hook": {"type": "pager", "url": SECRET}}}},
 ]
-for _authentication in (
-    {"basic": {"username": "a", "password": SECRET}},
-    {"bearer": {"token": SECRET}},
-    {"bearer": SECRET},
-    {"oauth2": {"client_id": "a", "client_secret": SECRET, "token_url": f"https://me:{SECRET}@example.com/"}},
-):
-    PLACES.append(
-        {
-            "services": [
-                {
-                    "name": "shop",
-                    "team": "web",
-                    "discovery": {"static": {"targets": ["a:1"]}},
-                    "authentication": _authentication,
-                }
-            ]
-        }
+PLACES += [
+    {"services": [{"name": "a", "team": "b", "discovery": {"static": {"targets": ["a:1"]}}, "authentication": how}]}
+    for how in (
+        {"basic": {"username": "a", "password": SECRET}},
+        {"bearer": {"token": SECRET}},
+        {"bearer": SECRET},
+        {"oauth2": {"client_id": "a", "client_secret": SECRET, "token_url": f"https://me:{SECRET}@example.com/"}},
     )
+]
 
 
 @pytest.mark.parametrize("changes", PLACES, ids=range(len(PLACES)))
