@@ -9,16 +9,27 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from toolchain import atomic, pins, pulumi_home
-from toolchain.machine import ROOT, STATE, VENV
+from toolchain.machine import ROOT, STATE, VENV, ToolchainError
 
 _PLUGIN = "pulumi-resource-docker"
+STACKS = ROOT / "stacks"
 
 
 def passphrase_file(state: Path = STATE) -> Path:
-    """The file with the passphrase of this clone's secrets; made once, readable for its owner alone."""
+    """The file with the passphrase of this clone's secrets; made once, readable for its owner alone.
+
+    Raises `ToolchainError` where a stack file was encrypted elsewhere: a new passphrase could not open it.
+    """
     file = state / "passphrase"
     with atomic.lock(state / ".passphrase.lock"):
         if not file.exists():
+            for stack in sorted(STACKS.glob("Pulumi.*.yaml")):
+                if "\nencryptionsalt:" in stack.read_text(encoding="utf-8"):
+                    raise ToolchainError(
+                        f"stacks/{stack.name} is encrypted with a passphrase that this clone does not have: set "
+                        "PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to the one your team shares "
+                        "(if the file holds no secrets yet, you can also remove its line encryptionsalt)"
+                    )
             atomic.write(file, secrets.token_urlsafe(32) + "\n", mode=0o600)
     return file
 
@@ -54,7 +65,7 @@ def variables(
     if not user.get("PULUMI_BACKEND_URL"):
         (state / "state").mkdir(parents=True, exist_ok=True)
         values["PULUMI_BACKEND_URL"] = f"file://{state / 'state'}"
-    if "PULUMI_CONFIG_PASSPHRASE" not in user and not user.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
+    if pulumi and "PULUMI_CONFIG_PASSPHRASE" not in user and not user.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
         values["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file(state))
     if docker_host and not user.get("DOCKER_HOST"):
         values["DOCKER_HOST"] = docker_host

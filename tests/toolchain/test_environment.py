@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from toolchain import environment, pins, pulumi_home
-from toolchain.machine import ROOT, VENV
+from toolchain.machine import ROOT, VENV, ToolchainError
 
 
 @pytest.fixture
@@ -23,6 +23,15 @@ def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]
         file.chmod(0o755)
         found[name] = file
     return found
+
+
+@pytest.fixture(autouse=True)
+def stacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stack files of the test's own: this clone's may be encrypted."""
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    monkeypatch.setattr(environment, "STACKS", folder)
+    return folder
 
 
 def test_all_is_set_for_a_user_who_set_nothing(programs: dict[str, Path], tmp_path: Path) -> None:
@@ -48,6 +57,13 @@ def test_the_passphrase_is_made_once_and_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert len(first.strip()) >= 32
     assert environment.passphrase_file(tmp_path).read_text() == first
+
+
+def test_a_stack_file_that_was_encrypted_elsewhere_gets_no_new_passphrase(tmp_path: Path, stacks: Path) -> None:
+    (stacks / "Pulumi.team.yaml").write_text("config: {}\nencryptionsalt: v1:abc\n")
+    with pytest.raises(ToolchainError, match=r"stacks/Pulumi\.team\.yaml is encrypted with a passphrase"):
+        environment.passphrase_file(tmp_path / "state")
+    assert not (tmp_path / "state" / "passphrase").exists()
 
 
 @pytest.mark.parametrize(
