@@ -134,6 +134,8 @@ def _problems(error: ErrorDetails, data: Any, model: type[BaseModel]) -> list[Pr
     if isinstance(reason, RelationError):
         return list(reason.problems)
     location = _in_data(error["loc"], data, kind)
+    if kind.startswith("union_tag"):
+        return [_untagged(error, key_path(location), _value_at(data, location))]
     key = key_path(location)
     if kind == "extra_forbidden":
         allowed = _allowed_keys(model, error["loc"][:-1])
@@ -153,6 +155,15 @@ def _problems(error: ErrorDetails, data: Any, model: type[BaseModel]) -> list[Pr
     message = message[:1].lower() + message[1:]
     message, _, hint = message.partition("\nhint: ")
     return [Problem(key, message, value, hint)]
+
+
+def _untagged(error: ErrorDetails, key: str, value: Any) -> Problem:
+    """A choice between models, such as the type of a channel, that is missing or not to be had."""
+    context = error.get("ctx", {})
+    tag = str(context.get("discriminator", "")).strip("'")
+    if "tag" not in context:
+        return Problem(f"{key}.{tag}", "is required")
+    return Problem(f"{key}.{tag}", f"must be one of {context['expected_tags']}", _shown(value[tag]))
 
 
 def stack_file_error(file: str, error: ValidationError, data: Any, model: type[BaseModel]) -> StackFileError:

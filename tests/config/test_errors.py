@@ -69,6 +69,18 @@ def load_error(folder: Path, text: str | bytes) -> str:
                 "group_interval, group_wait, match, repeat_interval\n      hint: did you mean continue?"
             ),
         ),
+        (
+            changed(MINIMAL, alerting={"channels": {"pager": {"type": "pager", "url": "x"}}}),
+            "alerting.channels.pager.type (is 'pager'): must be one of 'slack', 'webhook'",
+        ),
+        (
+            changed(MINIMAL, alerting={"channels": {"pager": {"url": {"secret": "x"}}}}),
+            "alerting.channels.pager.type: is required",
+        ),
+        (
+            changed(MINIMAL, alerting={"channels": {"pager": {"type": [["x" * 5000]]}}}),
+            "alerting.channels.pager.type: must be one of 'slack', 'webhook'",
+        ),
         (changed(MINIMAL, data={"zzz": 1}), "data.zzz: unknown key; allowed here: keep"),
         ({}, "environment: is required"),
         (changed(MINIMAL, services=[5]), "services[0]: must be a mapping of keys to values"),

@@ -31,8 +31,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ({"scrape__timeout": "20s"}, "scrape.timeout (is 20s): must not be longer than scrape.interval 15s"),
     (
         {"scrape__interval": "151s"},
-        "scrape.interval (is 151s): must be between 1s and 2m30s: "
-        "above that, series drop out of queries between two scrapes",
+        (
+            "scrape.interval (is 151s): must be between 1s and 2m30s: "
+            "above that, series drop out of queries between two scrapes"
+        ),
     ),
     ({"retention__time": "119m"}, "retention.time (is 119m): must be at least 2h, the length of a block"),
     (
