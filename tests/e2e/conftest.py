@@ -1,0 +1,62 @@
+"""Stacks that the tests share: deployed once, brought back to their base configuration before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.engine import Claim, Engine
+from tests.e2e.project import Project
+from tests.e2e.stack import TIMINGS, Stack
+
+
+@pytest.fixture(scope="session")
+def run_name() -> Iterator[str]:
+    """The name of this run; every environment's name begins with it."""
+    claim = Claim()
+    yield claim.run
+    claim.release()
+
+
+@pytest.fixture(scope="session")
+def engine(run_name: str) -> Iterator[Engine]:
+    """The engine, without leftovers of killed runs; what this run made goes at its end."""
+    found = Engine()
+    found.sweep()
+    yield found
+    for environment in (run_name, f"{run_name}-access", f"{run_name}-other"):
+        found.remove(environment)
+    found.client.close()
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A copy of this project."""
+    return Project(tmp_path_factory.mktemp("e2e"))
+
+
+@pytest.fixture(scope="session")
+def shared(project: Project, engine: Engine, run_name: str) -> Stack:
+    """The stack that most tests use, not deployed yet."""
+    return Stack(project, engine, run_name)
+
+
+@pytest.fixture
+def stack(shared: Stack) -> Stack:
+    """The shared stack, running its base configuration."""
+    shared.restore()
+    return shared
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with a deployment from nothing: what follows changes it."""
+    items.sort(key=lambda item: "test_deployment" not in item.nodeid)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long people wait for what."""
+    if TIMINGS:
+        terminalreporter.section("times")
+        for line in TIMINGS:
+            terminalreporter.write_line(line)

@@ -1,0 +1,154 @@
+"""The Docker engine as the tests see it: containers, files in volumes, leftovers."""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import os
+import random
+import signal
+import socket
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import docker
+import pytest
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+LABEL = "observatory.environment"
+PREFIX = "e2e-"
+T = TypeVar("T")
+
+
+def until(question: Callable[[], T | None], what: str, seconds: float = 60) -> T:
+    """The first answer that is neither None nor false; fails with `what` when time is up."""
+    deadline, pause = time.monotonic() + seconds, 0.1
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(pause)
+        pause = min(pause * 1.3, 1.0)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody uses, below those that the system gives to outgoing connections."""
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in random.sample(range(20000, 30000), 500):
+            listener = held.enter_context(socket.socket())
+            with suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError("no free ports between 20000 and 30000")
+
+
+class Claim:
+    """The right to a name for one run; it ends with the process, however that ends."""
+
+    folder = Path(tempfile.gettempdir()) / "observatory-e2e"
+
+    def __init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        self.run = f"{PREFIX}{random.randrange(16**6):06x}"
+        self._lock = (self.folder / self.run).open("w")
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    @classmethod
+    def is_held(cls, run: str) -> bool:
+        """Whether a run is still going on."""
+        file = cls.folder / run
+        if not file.exists():
+            return False
+        with file.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+        file.unlink(missing_ok=True)
+        return False
+
+    def release(self) -> None:
+        """Give it up."""
+        (self.folder / self.run).unlink(missing_ok=True)
+        self._lock.close()
+
+
+class Engine:
+    """The engine that the environment names."""
+
+    def __init__(self) -> None:
+        self.client = docker.from_env(timeout=60)
+
+    def container(self, name: str) -> Container:
+        """The container of that name; NotFound where there is none."""
+        return self.client.containers.get(name)
+
+    def containers(self, environment: str) -> dict[str, Container]:
+        """All of an environment, by their service."""
+        found = self.client.containers.list(all=True, filters={"label": f"{LABEL}={environment}"})
+        return {container.labels["observatory.service"]: container for container in found}
+
+    def volumes(self, environment: str) -> list[str]:
+        """Names of an environment's volumes."""
+        return sorted(str(v.name) for v in self.client.volumes.list(filters={"label": f"{LABEL}={environment}"}))
+
+    def files(self, container: Container, folder: str) -> dict[str, str]:
+        """Path to text of every file below a folder of a container, wherever it is mounted from."""
+        chunks, _ = container.get_archive(folder)
+        found = {}
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            for member in archive.getmembers():
+                content = archive.extractfile(member) if member.isreg() else None
+                if content:
+                    found[member.name.split("/", 1)[1]] = content.read().decode(errors="replace")
+        return found
+
+    def gateway(self, environment: str) -> str:
+        """This machine's address as the containers of an environment see it."""
+        network = self.client.networks.get(f"observatory-{environment}")
+        return str(network.attrs["IPAM"]["Config"][0]["Gateway"])
+
+    def crash(self, container: Container) -> None:
+        """End a container's main process as the kernel would; `docker kill` would count as the user's own wish."""
+        container.reload()
+        try:
+            os.kill(container.attrs["State"]["Pid"], signal.SIGKILL)
+        except (PermissionError, ProcessLookupError) as error:
+            pytest.skip(f"ending a process of the engine needs root on its machine: {error}")
+
+    def remove(self, environment: str) -> None:
+        """Remove all that an environment left, data as well."""
+        filters: dict[str, Any] = {"label": f"{LABEL}={environment}"}
+        leftovers = self.client.containers.list(all=True, filters=filters)
+        for container in [*leftovers, *self.client.containers.list(all=True, filters={"name": f"-{environment}-"})]:
+            with suppress(NotFound, APIError):
+                container.remove(force=True)
+        for volume in self.client.volumes.list(filters=filters):
+            with suppress(NotFound, APIError):
+                volume.remove(force=True)
+        for network in self.client.networks.list(filters=filters):
+            with suppress(NotFound, APIError):
+                network.remove()
+
+    def sweep(self) -> None:
+        """Remove what killed runs left behind; other runs that go on keep theirs."""
+        filters: dict[str, Any] = {"label": LABEL}
+        everything = [
+            *(container.labels for container in self.client.containers.list(all=True, filters=filters)),
+            *(volume.attrs["Labels"] for volume in self.client.volumes.list(filters=filters)),
+            *(network.attrs["Labels"] for network in self.client.networks.list(filters=filters)),
+        ]
+        for environment in sorted({labels[LABEL] for labels in everything}):
+            run = "-".join(environment.split("-")[:2])
+            if environment.startswith(PREFIX) and not Claim.is_held(run):
+                self.remove(environment)
