@@ -40,13 +40,13 @@ class Ports(Model):
     """What is published on the host: a port, or address:port; null publishes nothing."""
 
     bind_address: Address = Field(default="127.0.0.1", description="For ports without an address of their own.")
-    prometheus: Published = "9090"
-    alertmanager: Published = "9093"
-    grafana: Published = "3000"
-    jaeger: Published = "16686"
-    otlp_grpc: Published = "4317"
-    otlp_http: Published = "4318"
-    zipkin: Published = None
+    prometheus: Published = Field(default="9090", description="UI and API of Prometheus.")
+    alertmanager: Published = Field(default="9093", description="UI and API of Alertmanager.")
+    grafana: Published = Field(default="3000", description="Grafana.")
+    jaeger: Published = Field(default="16686", description="UI and API of Jaeger. Loopback only: it has no login.")
+    otlp_grpc: Published = Field(default="4317", description="Takes traces by OTLP over gRPC. Loopback only.")
+    otlp_http: Published = Field(default="4318", description="Takes traces by OTLP over HTTP. Loopback only.")
+    zipkin: Published = Field(default=None, description="Takes traces in Zipkin's format. Loopback only.")
 
     def published(self) -> dict[str, tuple[str, int]]:
         """Every published port by name: (address, number)."""
@@ -74,22 +74,22 @@ class Docker(Model):
 class Retention(Model):
     """How long samples stay on disk: the first limit that is reached counts."""
 
-    time: Duration = "15d"
+    time: Duration = Field(default="15d", description="Age after which samples go; at least 2h.")
     size: Size | None = Field(default=None, description="At most 80 % of the disk, for example 20GB.")
 
 
 class Scrape(Model):
     """How often Prometheus collects and evaluates."""
 
-    interval: Duration = "15s"
-    timeout: Duration = "10s"
+    interval: Duration = Field(default="15s", description="From one scrape of a target to the next; 1s to 2m30s.")
+    timeout: Duration = Field(default="10s", description="After which a scrape has failed; at most the interval.")
     evaluation_interval: Duration | None = Field(default=None, description="Default: the scrape interval.")
 
 
 class Tracing(Model):
     """Where traces are kept."""
 
-    backend: Literal["jaeger", "none"] = "jaeger"
+    backend: Literal["jaeger", "none"] = Field(default="jaeger", description="`none` deploys no tracing.")
     storage: Literal["badger", "memory"] = Field(
         default="badger", description="badger: on disk; memory: until restart."
     )
@@ -100,17 +100,19 @@ class Tracing(Model):
 class Exporters(Model):
     """What watches the host, its containers, and addresses from outside."""
 
-    node: bool = True
-    blackbox: bool = True
-    cadvisor: bool = True
+    node: bool = Field(default=True, description="node exporter: processor, memory and disks of the host.")
+    blackbox: bool = Field(default=True, description="blackbox exporter: makes the probes.")
+    cadvisor: bool = Field(default=True, description="cAdvisor: processor and memory of each container.")
 
 
 class Grafana(Model):
     """Dashboards for people."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="false deploys no Grafana.")
     root_url: Url | None = Field(default=None, description="As browsers see it. Default: the published port.")
-    admin_user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]+$")] = "admin"
+    admin_user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]+$")] = Field(
+        default="admin", description="Login of the administrator."
+    )
     admin_password: Secret | None = Field(default=None, description="Default: made up once, kept as a secret output.")
     plugins: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@\d+\.\d+\.\d+\S*$")], ...] = Field(
         default=(), description="name@version"
@@ -120,16 +122,18 @@ class Grafana(Model):
 class Tls(Model):
     """Certificate of the stack's own endpoints, as `./observatory certs` makes it."""
 
-    ca: Secret
-    certificate: Secret
-    key: Secret
+    ca: Secret = Field(description="Certificate of the authority, PEM.")
+    certificate: Secret = Field(description="The certificate, PEM; valid for the names of all services.")
+    key: Secret = Field(description="Its private key, PEM.")
 
 
 class Access(Model):
     """TLS and a password for Prometheus, Alertmanager, Grafana and the exporters."""
 
-    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = "observatory"
-    password: Secret
+    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = Field(
+        default="observatory", description="One user for people and for the services among themselves."
+    )
+    password: Secret = Field(description="Of that user. Grafana has its own users.")
     tls: Tls
 
 

@@ -18,7 +18,9 @@ class StaticDiscovery(Model):
 class FileDiscovery(Model):
     """Addresses in a file of their own, in Prometheus' file_sd format, below the stack file's folder."""
 
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+\.(ya?ml|json)$")]
+    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+\.(ya?ml|json)$")] = Field(
+        description="Path from the stack file's folder, for example targets/batch.yaml."
+    )
 
 
 class DockerDiscovery(Model):
@@ -33,8 +35,12 @@ class DockerDiscovery(Model):
 class DnsDiscovery(Model):
     """Addresses in DNS."""
 
-    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")], ...] = Field(min_length=1)
-    type: Literal["A", "AAAA", "SRV", "MX", "NS"] = "A"
+    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")], ...] = Field(
+        min_length=1, description="Host names; each address that one has is a target."
+    )
+    type: Literal["A", "AAAA", "SRV", "MX", "NS"] = Field(
+        default="A", description="Of the records. Only SRV carries ports; the others need the service's `port`."
+    )
 
 
 class Discovery(Model):
@@ -56,23 +62,23 @@ class Discovery(Model):
 class BasicAuthentication(Model):
     """User name and password."""
 
-    username: str = Field(min_length=1)
-    password: Secret
+    username: str = Field(min_length=1, description="User that Prometheus logs in as.")
+    password: Secret = Field(description="Of that user.")
 
 
 class BearerAuthentication(Model):
     """A token in the Authorization header."""
 
-    token: Secret
+    token: Secret = Field(description="Sent as `Bearer <token>`.")
 
 
 class OAuth2Authentication(Model):
     """OAuth2 client credentials; Prometheus fetches and renews the token."""
 
-    client_id: str = Field(min_length=1)
-    client_secret: Secret
-    token_url: Url
-    scopes: tuple[str, ...] = ()
+    client_id: str = Field(min_length=1, description="As the identity provider knows Prometheus.")
+    client_secret: Secret = Field(description="The client's secret.")
+    token_url: Url = Field(description="Where tokens are fetched.")
+    scopes: tuple[str, ...] = Field(default=(), description="Asked for with the token.")
 
 
 class Authentication(Model):
@@ -93,10 +99,10 @@ class Authentication(Model):
 class ClientTls(Model):
     """Trust and client certificate (mutual TLS) towards a service."""
 
-    ca: Secret | None = None
-    certificate: Secret | None = None
-    key: Secret | None = None
-    server_name: str | None = None
+    ca: Secret | None = Field(default=None, description="Authority to trust, PEM. Default: those of the image.")
+    certificate: Secret | None = Field(default=None, description="Client certificate, PEM; with `key`.")
+    key: Secret | None = Field(default=None, description="Its private key, PEM; with `certificate`.")
+    server_name: str | None = Field(default=None, description="Expected in the certificate, if not the address.")
 
     @model_validator(mode="after")
     def _pair(self) -> Self:
@@ -108,18 +114,18 @@ class ClientTls(Model):
 class MonitoredService(Model):
     """One service of the user: a scrape job of that name, with labels service and team."""
 
-    name: Name
-    team: Name
+    name: Name = Field(description="Of the scrape job and of the label `service`; each only once.")
+    team: Name = Field(description="Label `team` on its series and so on its alerts.")
     discovery: Discovery
     port: PortNumber | None = Field(default=None, description="Added to addresses that have none.")
-    path: Annotated[str, Field(pattern=r"^/\S*$")] = "/metrics"
-    params: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    scheme: Literal["http", "https"] = "http"
-    interval: Duration | None = Field(default=None, description="Default: the stack's scrape interval.")
-    timeout: Duration | None = None
-    authentication: Authentication | None = None
-    tls: ClientTls | None = None
-    labels: dict[Label, str] = Field(default_factory=dict)
+    path: Annotated[str, Field(pattern=r"^/\S*$")] = Field(default="/metrics", description="Where its metrics are.")
+    params: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Query parameters: name to values.")
+    scheme: Literal["http", "https"] = Field(default="http", description="How it is asked.")
+    interval: Duration | None = Field(default=None, description="At most 2m30s. Default: the stack's scrape interval.")
+    timeout: Duration | None = Field(default=None, description="Default: the stack's scrape timeout.")
+    authentication: Authentication | None = Field(default=None, description="How Prometheus logs in. Default: not.")
+    tls: ClientTls | None = Field(default=None, description="Own authority or client certificate; needs https.")
+    labels: dict[Label, str] = Field(default_factory=dict, description="Further labels on every series of it.")
     sample_limit: int = Field(default=20000, ge=1, description="Samples a scrape; above it the scrape fails.")
     fallback_protocol: Literal["PrometheusText0.0.4", "PrometheusText1.0.0", "OpenMetricsText1.0.0"] | None = Field(
         default=None, description="For targets that send no Content-Type, which Prometheus 3 refuses."
@@ -146,8 +152,10 @@ class MonitoredService(Model):
 class BlackboxProbe(Model):
     """A URL or address that the blackbox exporter asks from outside."""
 
-    name: Name
+    name: Name = Field(description="Label `probe`; each only once.")
     target: str = Field(min_length=1, pattern=r"^\S+$", description="A URL for http modules, host:port for tcp.")
-    module: Literal["http_2xx", "http_post_2xx", "tcp_connect", "tls_connect", "dns", "icmp"] = "http_2xx"
-    team: Name = "platform"
-    interval: Duration | None = None
+    module: Literal["http_2xx", "http_post_2xx", "tcp_connect", "tls_connect", "dns", "icmp"] = Field(
+        default="http_2xx", description="How it is asked, and what counts as an answer."
+    )
+    team: Name = Field(default="platform", description="Label `team` on its alerts.")
+    interval: Duration | None = Field(default=None, description="At most 2m30s. Default: the stack's scrape interval.")

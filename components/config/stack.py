@@ -44,17 +44,17 @@ LOOKBACK = 300
 class StackConfig(Model):
     """One environment's monitoring, as its stack file describes it."""
 
-    stack: Literal["prometheus"] = "prometheus"
+    stack: Literal["prometheus"] = Field(default="prometheus", description="Which products; one choice so far.")
     environment: Name = Field(description="Becomes the label `environment` on every series and alert.")
-    platform: Literal["docker"] = "docker"
+    platform: Literal["docker"] = Field(default="docker", description="Where to; one choice so far.")
     docker: Docker = Docker()
     ports: Ports = Ports()
     access: Access | None = Field(default=None, description="TLS and passwords. Default: none, so loopback only.")
     retention: Retention = Retention()
     scrape: Scrape = Scrape()
-    storage: Literal["local"] = "local"
-    services: tuple[MonitoredService, ...] = ()
-    probes: tuple[BlackboxProbe, ...] = ()
+    storage: Literal["local"] = Field(default="local", description="Where samples are kept; one choice so far.")
+    services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
+    probes: tuple[BlackboxProbe, ...] = Field(default=(), description="What is asked from outside.")
     exporters: Exporters = Exporters()
     tracing: Tracing = Tracing()
     alerting: Alerting = Alerting()
