@@ -17,7 +17,7 @@ from toolchain.machine import ToolchainError
 from toolchain.programs import Programs
 from toolchain.progress import Progress
 
-_CLEANING_SECONDS = 5.0
+_CLEANING_SECONDS = 15.0
 _DEPLOY = ("pulumi", "pulumi-resource-docker")
 _VALIDATE = ("promtool", "amtool")
 
