@@ -126,10 +126,11 @@ def certs(
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if it is not current.")] = False,
 ) -> None:
-    """Write stacks/schema.json, by which editors check and complete stack files."""
+    """Write stacks/schema.json, by which editors check stack files, and docs/guide/stack-file.md."""
     from operations.schema import schema_command
+    from operations.stack_file_guide import guide_command
 
-    _finish(lambda: schema_command(check))
+    _finish(lambda: max([schema_command(check), guide_command(check)]))
 
 
 @app.command()

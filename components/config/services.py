@@ -82,7 +82,7 @@ class OAuth2Authentication(Model):
 
 
 class Authentication(Model):
-    """At most one of them; client certificates are in `tls`."""
+    """Exactly one of these; client certificates are in `tls`."""
 
     basic: BasicAuthentication | None = None
     bearer: BearerAuthentication | None = None
@@ -122,7 +122,9 @@ class MonitoredService(Model):
     params: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Query parameters: name to values.")
     scheme: Literal["http", "https"] = Field(default="http", description="How it is asked.")
     interval: Duration | None = Field(default=None, description="At most 2m30s. Default: the stack's scrape interval.")
-    timeout: Duration | None = Field(default=None, description="Default: the stack's scrape timeout.")
+    timeout: Duration | None = Field(
+        default=None, description="Default: the stack's, or the interval where that is shorter."
+    )
     authentication: Authentication | None = Field(default=None, description="How Prometheus logs in. Default: not.")
     tls: ClientTls | None = Field(default=None, description="Own authority or client certificate; needs https.")
     labels: dict[Label, str] = Field(default_factory=dict, description="Further labels on every series of it.")
