@@ -40,14 +40,13 @@ def write_tree(folder: Path, files: dict[str, str], force: bool = False) -> list
         stale = sorted(path for path in set(ours or ()) - set(files) if _is_inside(path))
         _write(folder / MARKER, _marker([*files, *stale]))
         # Stale files first: a file may have become a folder.
-        for path in stale:
-            _remove(folder, path)
+        removed = [path for path in stale if _remove(folder, path)]
         for path, content in files.items():
             _write(folder / path, content)
         _write(folder / MARKER, _marker(files))
     except OSError as error:
         raise CommandError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
-    return stale
+    return removed
 
 
 def _marker(files: Iterable[str]) -> str:
@@ -86,14 +85,18 @@ def _write(path: Path, content: str) -> None:
         raise
 
 
-def _remove(folder: Path, path: str) -> None:
-    """Remove a stale file and the folders that it leaves empty."""
-    (folder / path).unlink(missing_ok=True)
+def _remove(folder: Path, path: str) -> bool:
+    """Remove a stale file and the folders that it leaves empty; False where it was gone already."""
+    try:
+        (folder / path).unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     for parent in PurePosixPath(path).parents:
         if str(parent) == ".":
             break
         with contextlib.suppress(OSError):
             (folder / parent).rmdir()
+    return True
 
 
 def render_command(stack: str, out: Path, force: bool, as_json: bool) -> int:

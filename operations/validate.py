@@ -77,7 +77,14 @@ def run_program(check: ProgramCheck, copy: Path, find: Finder) -> Result:
         return Result(check.name, Status.OK, f"{check.program} {' '.join(check.arguments[:2])}", "", seconds)
     if check.program == "jaeger" and 'unknown command "validate"' in text:
         return Result(check.name, Status.NOT_CHECKED, "this jaeger has no command `validate`", "", seconds)
-    return Result(check.name, Status.FAILED, text or f"exit code {answer.code}", check.remedy, seconds)
+    return Result(check.name, Status.FAILED, _complaint(text) or f"exit code {answer.code}", check.remedy, seconds)
+
+
+def _complaint(text: str) -> str:
+    """What a program has said against the files, without its words about those that are fine."""
+    blocks = text.split("\n\n")
+    bad = [block for block in blocks if "SUCCESS" not in block or "FAILED" in block]
+    return "\n".join(bad) or text
 
 
 def plan_checks(plan: Plan) -> list[Result]:

@@ -23,7 +23,6 @@ from operations.verify import GRAFANA_PASSWORD, Secrets, connect, planned_checks
 from tests.operations import fakes
 from tests.support import ACCESS, planned, stack
 
-
 CONFIGURED = stack(environment="dev")
 PLANNED = planned(CONFIGURED)
 
