@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,15 @@ def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:
     """One file per planned product that has rules; the file name is the product's."""
     links = _dashboard_urls(context, set(products))
     return tuple(
-        File(f"rules/{product}.yaml", dump({"groups": [_group(context, group, links) for group in groups]}))
+        File(f"rules/{product}.yaml", rendered_groups(context, groups, links))
         for product in products
         if (groups := _load(product))
     )
+
+
+def rendered_groups(context: Context, groups: Iterable[dict[str, Any]], links: dict[str, str]) -> str:
+    """The text of one rule file; `links` are the addresses of dashboards by uid."""
+    return dump({"groups": [_group(context, group, links) for group in groups]})
 
 
 def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
