@@ -108,15 +108,20 @@ def _joined(
     channels: tuple[str, ...], names: set[str], receivers: list[dict[str, Any]], defined: dict[str, Channel]
 ) -> str:
     """The receiver for a set of channels; several channels become one receiver of their own."""
-    name = "+".join(channels)
+    name = _receiver_name(channels)
     if name not in names:
         names.add(name)
         receivers.append(_receiver(channels, defined))
     return name
 
 
+def _receiver_name(channels: tuple[str, ...]) -> str:
+    # Alertmanager escapes for a regular expression what it puts into a webhook's body: a comma stays as it is.
+    return ",".join(channels)
+
+
 def _receiver(channels: tuple[str, ...], defined: dict[str, Channel]) -> dict[str, Any]:
-    receiver: dict[str, Any] = {"name": "+".join(channels)}
+    receiver: dict[str, Any] = {"name": _receiver_name(channels)}
     for name in channels:
         kind, settings = _integration(name, defined[name])
         receiver.setdefault(kind, []).append(settings)

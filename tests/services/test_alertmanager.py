@@ -88,7 +88,7 @@ def test_verification_and_the_dead_mans_switch_come_before_the_users_routes() ->
 
 
 def test_several_channels_become_one_receiver_with_an_integration_of_each() -> None:
-    joined = receivers(everything())["on-call+team-chat"]
+    joined = receivers(everything())["on-call,team-chat"]
     assert joined["webhook_configs"][0]["url_file"] == f"{SECRETS}/on-call-url"
     assert joined["slack_configs"][0]["api_url_file"] == f"{SECRETS}/team-chat-url"
     two = {"match": {"team": "b"}, "channels": ["a", "b"]}
