@@ -31,7 +31,7 @@ PATIENCE = 300
 
 @dataclass(frozen=True)
 class Outcome:
-    """A command that has ended. `output` is what a user sees: both streams."""
+    """A command that has ended. `output` is what a user sees: both streams. As text, its last lines."""
 
     command: str
     code: int
@@ -39,7 +39,8 @@ class Outcome:
     seconds: float
 
     def __str__(self) -> str:
-        return f"`{self.command}` ended with {self.code} after {self.seconds:.1f} s:\n{self.output}"
+        last = "\n".join(self.output.splitlines()[-60:])
+        return f"`{self.command}` ended with {self.code} after {self.seconds:.1f} s:\n{last}"
 
 
 class Run:

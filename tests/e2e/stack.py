@@ -57,6 +57,11 @@ class Stack:
         config["observatory:stack"] = wanted
         self.file.write_text(dump(document))
 
+    def wanted(self) -> dict[str, Any]:
+        """What the stack file asks for now."""
+        found: dict[str, Any] = load(self.file.read_text())["config"]["observatory:stack"]
+        return found
+
     def set_secret(self, name: str, value: str) -> None:
         """Encrypt a secret into the stack file; it goes through standard input, for arguments are public."""
         outcome = self.pulumi("config", "set", "--secret", f"observatory:{name}", stdin=value)

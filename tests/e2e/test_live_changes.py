@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -78,6 +79,6 @@ def test_the_preview_shows_the_change_and_nothing_else(stack: Stack) -> None:
     stack.configure(scrape__interval="6s")
     outcome = stack.pulumi("preview", "--diff")
     assert outcome.code == 0, outcome
-    assert "scrape_interval: 6s" in outcome.output, outcome
+    assert re.search(r'scrape_interval +: "2s" => "6s"', outcome.output), outcome
     assert "1 to update" in outcome.output, outcome
-    assert "replace" not in outcome.output, outcome
+    assert "to replace" not in outcome.output, outcome

@@ -82,6 +82,5 @@ def test_a_program_that_cannot_start_says_why(stack: Stack) -> None:
     assert "jaeger stopped right after its start. Its last words:" in outcome.output, outcome
     assert "no_such_thing" in outcome.output, outcome
     assert outcome.seconds < 60
-    stack.configure()
     stack.up()
-    stack.await_health()
+    stack.await_answers()

@@ -1,0 +1,126 @@
+"""Alerts reach real endpoints: fired, grouped, resolved, in the format that the channel's owner expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.e2e.engine import until
+from tests.e2e.receiver import Receiver
+from tests.e2e.stack import Stack
+
+HOOK, CHAT = "/hooks/T0/secret-hook-5b1d", "/services/T0/B0/secret-slack-9f3c"
+TOKEN = "token-of-the-hook-77aa"
+
+
+@pytest.fixture
+def receiver(stack: Stack) -> Iterator[Receiver]:
+    """A server that the stack's containers reach at the gateway of their network."""
+    found = Receiver(stack.engine.gateway(stack.environment))
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def channels(stack: Stack, receiver: Receiver) -> Stack:
+    """The stack with a webhook and a Slack channel; everything goes to both."""
+    stack.set_secret("hookUrl", receiver.url + HOOK)
+    stack.set_secret("hookToken", TOKEN)
+    stack.set_secret("slackUrl", receiver.url + CHAT)
+    stack.configure(
+        alerting__channels={
+            "hook": {"type": "webhook", "url": {"secret": "hookUrl"}, "bearer_token": {"secret": "hookToken"}},
+            "chat": {"type": "slack", "url": {"secret": "slackUrl"}, "channel": "#alerts"},
+        },
+        alerting__default_channels=["hook", "chat"],
+    )
+    stack.up()
+    return stack
+
+
+def post(stack: Stack, instances: list[str], ends: datetime | None = None) -> None:
+    """Fire one alert for each instance, as Prometheus does, or end them."""
+    now = datetime.now(UTC)
+    alerts = [
+        {
+            "labels": {
+                "alertname": "CartSlow",
+                "severity": "critical",
+                "service": "cart",
+                "instance": instance,
+                "environment": stack.environment,
+            },
+            "annotations": {"summary": "The cart is slow", "description": f"{instance} takes 3 s."},
+            "startsAt": (now - timedelta(seconds=30)).isoformat(),
+            "endsAt": (ends or now + timedelta(minutes=5)).isoformat(),
+        }
+        for instance in instances
+    ]
+    with stack.http("alertmanager") as client:
+        answer = client.post("/api/v2/alerts", json=alerts)
+    assert answer.is_success, answer.text
+
+
+def test_fired_grouped_and_resolved(channels: Stack, receiver: Receiver) -> None:
+    """Two alerts of one group make one message for each channel, and one more when they end."""
+    post(channels, ["cart-1", "cart-2"])
+
+    def messages(path: str, alertname: str) -> list[dict[str, Any]]:
+        return [d.body for d in receiver.at(path) if alertname in str(d.body)]
+
+    until(lambda: messages(HOOK, "CartSlow") and messages(CHAT, "CartSlow"), "both channels got the alert")
+    hook = messages(HOOK, "CartSlow")[0]
+    assert hook["version"] == "4"
+    assert hook["status"] == "firing"
+    assert hook["receiver"] == "hook,chat"
+    assert hook["groupLabels"] == {"alertname": "CartSlow", "service": "cart"}
+    assert sorted(alert["labels"]["instance"] for alert in hook["alerts"]) == ["cart-1", "cart-2"]
+    assert str(hook["externalURL"]) == f"http://localhost:{channels.ports['alertmanager']}"
+    assert receiver.at(HOOK)[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+    chat = messages(CHAT, "CartSlow")[0]
+    assert chat["channel"] == "#alerts"
+    attachment = chat["attachments"][0]
+    assert attachment["title"] == f"[FIRING 2] critical: CartSlow ({channels.environment})"
+    assert attachment["color"] == "danger"
+    assert "*The cart is slow*\ncart-1 takes 3 s." in attachment["text"]
+    assert "cart-2 takes 3 s." in attachment["text"]
+
+    post(channels, ["cart-1", "cart-2"], datetime.now(UTC))
+    until(lambda: messages(HOOK, "CartSlow")[-1]["status"] == "resolved", "the webhook gets the end")
+    until(lambda: "[RESOLVED] critical: CartSlow" in str(messages(CHAT, "CartSlow")[-1]), "the chat gets the end")
+    assert "good" in str(messages(CHAT, "CartSlow")[-1])
+
+
+def test_a_rotated_channel_secret_takes_effect(channels: Stack, receiver: Receiver) -> None:
+    """The next message goes to the new address, and no container was restarted."""
+    before = channels.starts()
+    channels.set_secret("hookUrl", f"{receiver.url}/rotated")
+    channels.up(what="a rotated channel secret is live")
+    assert channels.starts() == before
+    post(channels, ["cart-3"])
+    until(lambda: receiver.at("/rotated"), "the new address got the alert")
+    assert receiver.at("/rotated")[0].headers["Authorization"] == f"Bearer {TOKEN}"
+
+
+def test_a_service_that_is_not_there_is_an_alert(channels: Stack, receiver: Receiver) -> None:
+    """From the scrape through rule, Prometheus and Alertmanager to the channel: TargetDown, sooner than usual."""
+    down = "expr: up == 0\n        for: 5m"
+    with channels.project.changed("rules/prometheus.yaml", down, down.replace("5m", "2s")):
+        absent = {"name": "absent", "team": "web", "discovery": {"static": {"targets": ["prometheus:1"]}}}
+        channels.configure(services=[absent], alerting=channels.wanted()["alerting"])
+        channels.up()
+
+        def told() -> list[dict[str, Any]]:
+            alerts = [alert for d in receiver.at(HOOK) for alert in d.body["alerts"]]
+            return [a for a in alerts if a["labels"]["alertname"] == "TargetDown" and a["labels"]["job"] == "absent"]
+
+        found = until(told, "TargetDown at the webhook")[0]
+        assert found["labels"].items() >= {"team": "web", "severity": "critical", "service": "absent"}.items()
+        assert found["labels"]["environment"] == channels.environment
+        assert found["annotations"]["summary"] == "absent cannot be scraped"
+        assert found["annotations"]["runbook"] == "runbooks/TargetDown.md"
+    channels.dirty = True

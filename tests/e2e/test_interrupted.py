@@ -1,0 +1,75 @@
+"""An `up` that is interrupted, or whose processes all die, is finished by the next one."""
+
+from __future__ import annotations
+
+import pytest
+from docker.errors import NotFound
+
+from tests.e2e.engine import until
+from tests.e2e.project import Run
+from tests.e2e.stack import Stack
+
+
+@pytest.fixture
+def stopped(stack: Stack) -> Stack:
+    """The stack with its data, but without anything that runs: so that an `up` has much to do."""
+    outcome = stack.pulumi("destroy", "--exclude-protected", "--yes", "--skip-preview")
+    assert outcome.code == 0, outcome
+    stack.dirty = True
+    return stack
+
+
+def until_said(run: Run, text: str) -> None:
+    """Wait for a line of a running command."""
+    until(lambda: text in run.output() or run.process.poll() is not None, f"{text!r} in {run.output()}")
+    assert run.process.poll() is None, f"it had ended before: {run.output()}"
+
+
+MOMENTS = ("Configuration prometheus creating", "Network network creating", "Container prometheus creating")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c(stopped: Stack, moment: str) -> None:
+    """Pulumi ends what it has begun and writes its state; `up` again does the rest, with no other command."""
+    stack = stopped
+    run = stack.starting_up()
+    until_said(run, moment)
+    run.interrupt()
+    outcome = run.wait()
+    assert outcome.code != 0, outcome
+    stack.up()
+    stack.await_answers()
+    stack.no_changes()
+
+
+@pytest.mark.parametrize("moment", [*MOMENTS, "Started prometheus creating"])
+def test_power_cut(stopped: Stack, moment: str) -> None:
+    """All processes die at once. `pulumi cancel` takes the lock away, and `up` finds what was begun."""
+    stack = stopped
+    run = stack.starting_up()
+    until_said(run, moment)
+    run.kill()
+    locked = stack.starting_up().wait()
+    if locked.code != 0:
+        assert "pulumi cancel" in locked.output, locked
+        assert stack.pulumi("cancel", "--yes").code == 0
+        stack.up()
+    stack.await_answers()
+    stack.no_changes()
+
+
+def test_power_cut_during_a_live_change(stack: Stack) -> None:
+    """Prometheus runs on with one configuration or the other, and the next `up` brings the new one."""
+    before = stack.starts()
+    stack.configure(scrape__interval="9s")
+    run = stack.starting_up()
+    until_said(run, "Configuration prometheus updating")
+    run.kill()
+    assert stack.running_config()["global"]["scrape_interval"] in ("2s", "9s")
+    assert stack.pulumi("cancel", "--yes").code == 0
+    stack.up()
+    assert stack.running_config()["global"]["scrape_interval"] == "9s"
+    assert stack.starts() == before
+    with pytest.raises(NotFound):
+        stack.engine.container(f"observatory-{stack.environment}-prometheus-config-writer")
+    stack.no_changes()
