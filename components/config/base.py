@@ -49,7 +49,7 @@ def _check_duration(value: str) -> str:
 
 def _number_is_no_duration(value: Any) -> Any:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f"must be a duration with its unit, for example {value}s")
+        raise ValueError(f"must be a duration with its unit, for example {value if 0 < value < 10**6 else 15}s")
     return value
 
 
