@@ -36,7 +36,7 @@ def deep(levels: int) -> Any:
     return value
 
 
-NUMBERS = [0, -1, 1, 15, 65536, 10**18, 10**5000, 0.1, -0.0, 1e308, float("inf"), float("nan"), True, False]
+NUMBERS = [0, -1, 1, 15, 65536, 10**18, 10**4000, 0.1, -0.0, 1e308, float("inf"), float("nan"), True, False]
 TEXTS = ["", " ", "\n", "a", "A", "-", "..", "/", "ü", "日本", "\u202e", "\x00", "\ud7ff", "🦆" * 50, "x" * 10_000]
 TEXTS += ["15s", "0s", "1ms", "100y", "99999999999999999999s", "1s1m", "10GB", "0GB", "99999999999TB", "null", "yes"]
 TEXTS += ["127.0.0.1", "0.0.0.0:80", "::1", "[::1]:99999", "http://", "https://user:password@example.com/"]
@@ -79,7 +79,7 @@ def _mutate(draw: st.DrawFn, found: list[Place], container: Any, key: Any) -> No
     if kind == "delete":
         del container[key]
     elif kind == "retype":
-        text = "9" * 5000 if value == 10**5000 else str(value)
+        text = str(value)
         container[key] = draw(st.sampled_from([text, [value], {"value": value}, len(text), bool(value)]))
     elif kind == "rename" and isinstance(container, dict):
         name = draw(st.sampled_from([f"{key}s", str(key)[:-1], str(key).upper(), "", "x", f"{key} ", "ü", 7]))
