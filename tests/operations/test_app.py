@@ -82,7 +82,9 @@ def test_json_is_all_there_is_on_the_output() -> None:
 
 
 def test_it_runs_from_any_folder(tmp_path: Path) -> None:
-    done = subprocess.run([ROOT / "observatory", "schema", "--check"], cwd=tmp_path, check=False, timeout=60)
+    done = subprocess.run(
+        [ROOT / "observatory", "plan", "dev", "--json"], cwd=tmp_path, capture_output=True, check=False, timeout=60
+    )
     assert done.returncode == 0
 
 

@@ -277,3 +277,20 @@ def test_programs_are_found_on_path_then_in_the_cache_newest_first(tmp_path: Pat
     environment["PATH"] = str(tmp_path)
     assert programs.find("tool", environment) == tmp_path / "cache/observatory/programs/x/1.10.0-bb/bin/tool"
     assert programs.find("other", environment) is None
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments"),
+    [
+        ("amtool", ("--alertmanager.url=https://127.0.0.1:9", "cluster", "show")),
+        ("promtool", ("check", "healthy", "--url=https://127.0.0.1:9")),
+    ],
+)
+def test_health_checks_find_what_the_client_configuration_points_to(program: str, arguments: tuple[str, ...]) -> None:
+    """Each program takes relative paths from another folder; with all files found, only the connection fails."""
+    tool = programs.find(program)
+    assert tool is not None
+    with laid_out(plan("prod")) as copy:
+        for name in ("prometheus", "alertmanager"):
+            answer = programs.run(tool, (*arguments, f"--http.config.file={copy / name}/client.yml"), copy)
+            assert "connection refused" in answer.text, answer.text
