@@ -136,7 +136,8 @@ class Service:
     host_mounts: tuple[HostMount, ...] = ()
     host_pid: bool = False
     capabilities: tuple[str, ...] = ()
-    privileged: bool = False
+    meets_services: bool = False
+    """Talks to the user's own services, which live outside of the stack's network."""
     read_only: bool = True
     scratch: tuple[str, ...] = ()
     """Folders that the program writes to and that may vanish with the container (kept in memory)."""

@@ -84,7 +84,6 @@ def test_it_runs_as_a_numbered_user_that_is_not_root(one: Service) -> None:
 @every_service
 def test_it_cannot_change_its_own_file_system_and_has_limits(one: Service) -> None:
     assert one.read_only
-    assert not one.privileged
     assert 16 <= one.resources.memory <= 2**20
     assert 0.05 < one.resources.cpus <= 64
     assert one.stop_grace >= 10

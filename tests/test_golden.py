@@ -77,7 +77,7 @@ def _service(service: Service) -> dict[str, Any]:
         "host_mounts": {mount.source: mount.path for mount in service.host_mounts},
         "host_pid": service.host_pid,
         "capabilities": list(service.capabilities),
-        "privileged": service.privileged,
+        "meets services": service.meets_services,
         "writable": not service.read_only,
         "scratch": list(service.scratch),
         "probe": list(probe.command) if probe else [],

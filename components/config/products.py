@@ -18,6 +18,13 @@ def _check_address(value: str) -> str:
         raise ValueError("must be an IP address of this host, such as 127.0.0.1 or 0.0.0.0") from None
 
 
+def _check_subnet(value: str) -> str:
+    try:
+        return str(ipaddress.ip_network(value))
+    except ValueError:
+        raise ValueError("must be a network such as 172.30.0.0/24, with no host bits set") from None
+
+
 def _check_published(value: object) -> object:
     text = str(value) if isinstance(value, str) or value in range(1, 65536) else ""
     address, _, port = text.rpartition(":")
@@ -66,8 +73,13 @@ class Docker(Model):
     host: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|ssh|npipe)://\S+$")] | None = Field(
         default=None, description="Default: DOCKER_HOST, else the local socket."
     )
-    subnet: Annotated[str, AfterValidator(lambda v: str(ipaddress.ip_network(v)))] | None = Field(
+    subnet: Annotated[str, AfterValidator(_check_subnet)] | None = Field(
         default=None, description="Of the stack's own network, for example 172.30.0.0/24. Default: the engine chooses."
+    )
+    networks: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...] = Field(
+        default=(),
+        description="Existing networks of your services, such as shop_default of a Compose project. Prometheus, the "
+        "blackbox exporter and Jaeger join them; services on the host itself are host.docker.internal.",
     )
 
 

@@ -146,15 +146,18 @@ class DockerPlatform:
             cpus=_cores(service.resources.cpus),
             read_only=service.read_only,
             tmpfs=dict.fromkeys(service.scratch, "mode=1777") or None,
-            capabilities=None if service.privileged else _capabilities(service),
-            privileged=service.privileged,
-            security_opts=None if service.privileged else _security_options(service),
+            capabilities=_capabilities(service),
+            security_opts=_security_options(service),
             pid_mode="host" if service.host_pid else None,
             log_driver="json-file",
             log_opts={"max-size": "10m", "max-file": "3"},
             healthcheck=_healthcheck(service.probe) if service.probe else None,
             labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in sorted(labels.items()) if v],
-            networks_advanced=[docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[service.name])],
+            networks_advanced=self._networks(service),
+            # As Docker Desktop has it: services that run on the host itself, outside of any container.
+            hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]
+            if service.meets_services
+            else None,
             ports=[
                 docker.ContainerPortArgs(internal=port.number, external=port.published, ip=port.address)
                 for port in sorted(service.ports, key=lambda port: port.number)
@@ -172,6 +175,11 @@ class DockerPlatform:
             must_run=True,
             opts=self._options(parent, depends_on=before, replace_on_changes=_REPLACE_ON, delete_before_replace=True),
         )
+
+    def _networks(self, service: Service) -> list[docker.ContainerNetworksAdvancedArgs]:
+        own = docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[service.name])
+        others = self.config.docker.networks if service.meets_services else ()
+        return [own, *(docker.ContainerNetworksAdvancedArgs(name=name) for name in others)]
 
     def _mounted_volumes(
         self, service: Service, volumes: dict[str, docker.Volume]

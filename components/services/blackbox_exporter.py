@@ -24,6 +24,7 @@ def blackbox_exporter(context: Context) -> Service:
         resources=context.resources(NAME, memory=64, cpus=0.25),
         config_folder="/etc/blackbox-exporter",
         files=files,
+        meets_services=True,
         ports=(context.port("http", PORT),),
         # ICMP needs raw sockets: only where a probe asks for it.
         capabilities=("NET_RAW",) if any(probe.module == "icmp" for probe in context.config.probes) else (),

@@ -60,7 +60,8 @@ def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
         File("secrets/netrc", login),
         File("secrets/secret-key", secret_token(SECRET_KEY), live=False),
         *_tls_files(context),
-        *context.access.client_files(_CONFIG),
+        # Datasources hold what these files say, so a rotated password needs a reload here.
+        *(replace(file, reload=True) for file in context.access.client_files(_CONFIG)),
     )
 
 
@@ -97,10 +98,11 @@ def _settings(context: Context) -> str:
         "metrics": {"enabled": "true"},
     }
     if config.access:
-        sections["server"] |= {"protocol": "https", "cert_file": f"{_CONFIG}/tls.crt", "cert_key": f"{_CONFIG}/tls.key"}
-        sections["metrics"] |= {
-            "basic_auth_username": config.access.username,
-            "basic_auth_password": f"$__file{{{_CONFIG}/secrets/access-password}}",
+        sections["server"] |= {
+            "certs_watch_interval": "30s",
+            "protocol": "https",
+            "cert_file": f"{_CONFIG}/tls.crt",
+            "cert_key": f"{_CONFIG}/tls.key",
         }
     parser = configparser.RawConfigParser()
     parser.read_dict(sections)

@@ -29,6 +29,7 @@ def jaeger(context: Context) -> Service:
         env=(("GOMEMLIMIT", f"{context.resources(NAME, 512, 0.5).memory * 8 // 10}MiB"),),
         config_folder=_FOLDER,
         files=(File("jaeger.yaml", dump(_config(context)), live=False),),
+        meets_services=True,
         ports=(
             context.port("ui", UI, "jaeger"),
             context.port("otlp-grpc", OTLP_GRPC, "otlp_grpc"),

@@ -44,6 +44,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         resources=context.resources(NAME, memory=1024, cpus=1.0),
         config_folder=_FOLDER,
         files=files,
+        meets_services=True,
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
         volumes=(Volume("prometheus-data", "/prometheus"),),
         stop_grace=120,

@@ -93,8 +93,8 @@ def test_several_channels_become_one_receiver_with_an_integration_of_each() -> N
     assert joined["slack_configs"][0]["api_url_file"] == f"{SECRETS}/team-chat-url"
     two = {"match": {"team": "b"}, "channels": ["a", "b"]}
     one = alertmanager(alerting={"channels": {"a": HOOK, "b": HOOK}, "default_channels": ["a", "b"], "routes": [two]})
-    assert list(receivers(one)) == ["nobody", "verification", "a", "b", "a+b"]
-    assert len(receivers(one)["a+b"]["webhook_configs"]) == 2
+    assert list(receivers(one)) == ["nobody", "verification", "a", "b", "a,b"]
+    assert len(receivers(one)["a,b"]["webhook_configs"]) == 2
 
 
 def test_matchers_are_quoted_and_lists_match_each_value_literally() -> None:

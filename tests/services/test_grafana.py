@@ -82,18 +82,18 @@ def test_links_lead_to_where_people_reach_it(ports: dict[str, Any], url: str) ->
     assert settings(grafana(ports=ports, access=ACCESS))["server"]["root_url"] == url
 
 
-def test_access_control_gives_it_tls_and_its_metrics_a_password() -> None:
+def test_access_control_gives_it_tls_that_follows_a_rotated_certificate() -> None:
     one = grafana(access=ACCESS)
     found = settings(one)
     assert found["server"]["protocol"] == "https"
     assert found["server"]["cert_file"] == f"{CONFIG}/tls.crt"
     assert found["server"]["cert_key"] == f"{CONFIG}/tls.key"
     assert found["security"]["cookie_secure"] == "true"
-    assert found["metrics"]["basic_auth_password"] == f"$__file{{{CONFIG}/secrets/access-password}}"
-    assert found["metrics"]["basic_auth_username"] == "observatory"
+    assert found["server"]["certs_watch_interval"] == "30s"
     assert one.probe is not None
     assert one.probe.command[-1] == "https://localhost:3000/api/health"
-    assert "basic_auth_password" not in settings(grafana())["metrics"]
+    rotated = {file.path for file in one.files if file.secrets and file.reload}
+    assert "secrets/access-password" in rotated, "its datasources hold the password, so a new one needs a reload"
 
 
 def test_datasources_are_linked_from_metrics_to_traces_and_back() -> None:
