@@ -95,7 +95,7 @@ def load_error(folder: Path, text: str | bytes) -> str:
         ),
         (
             changed(MINIMAL, docker={"subnet": "nope"}),
-            "docker.subnet (is 'nope'): 'nope' does not appear to be an IPv4 or IPv6 network",
+            "docker.subnet (is 'nope'): must be a network such as 172.30.0.0/24, with no host bits set",
         ),
         (None, "the stack: must be a mapping of keys to values"),
     ],
