@@ -115,11 +115,15 @@ def certs(
     out: Annotated[
         Path | None, typer.Option("--out", help="Write files to this folder instead of Pulumi secrets.")
     ] = None,
+    own: Annotated[
+        Path | None,
+        typer.Option("--from", help="Folder with your own ca.crt, tls.crt and tls.key, instead of new ones."),
+    ] = None,
 ) -> None:
     """Make a private CA and the certificate of the stack's endpoints, as Pulumi secrets. Run it again to rotate."""
     from operations.certs import certs_command
 
-    _finish(lambda: certs_command(stack, days, tuple(name or ()), out))
+    _finish(lambda: certs_command(stack, days, tuple(name or ()), out, own))
 
 
 @app.command()

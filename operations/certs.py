@@ -19,6 +19,7 @@ from components.spec import Plan
 from operations import console
 from operations.certificates import Certificates, make_certificates
 from operations.errors import CommandError, UsageError
+from operations.own_certificates import read_certificates
 from operations.pulumi_cli import Pulumi
 
 _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
@@ -120,13 +121,14 @@ def store(pulumi: Pulumi, access: Access, made: Certificates) -> list[str]:
     return done
 
 
-def certs_command(stack: str, days: int, extra: Sequence[str], out: Path | None) -> int:
-    """Make or rotate a stack's certificates."""
+def certs_command(stack: str, days: int, extra: Sequence[str], out: Path | None, own: Path | None = None) -> int:
+    """Make or rotate a stack's certificates; `own` is a folder with ones that somebody else has issued."""
     config, plan = plan_stack_file(stack)
     access = required_access(config, stack)
     names = certificate_names(config, plan, extra)
     pulumi = None if out else Pulumi.of(stack)
-    made = make_certificates(plan.environment, names, days, datetime.now(UTC))
+    now = datetime.now(UTC)
+    made = read_certificates(own, names, now) if own else make_certificates(plan.environment, names, days, now)
     if out:
         done = [f"wrote {file}" for file in write_files(out, made)]
     else:
