@@ -40,7 +40,8 @@ def place_hosts(pulumi: Path) -> bool:
 def place_plugin(plugin: Path, version: str, home: Path) -> None:
     """Puts the Docker provider into Pulumi's folder of plugins, as `pulumi plugin install` would."""
     target = home / "plugins" / f"resource-docker-v{version}" / plugin.name
-    if target.is_symlink() and target.readlink() == plugin:
+    # In an environment that was set up already, the plugin that is found is the one in this very folder.
+    if plugin == target or (target.is_symlink() and target.readlink() == plugin):
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{os.getpid()}")
