@@ -12,6 +12,7 @@ import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from typing import Any
 
 import docker
@@ -125,11 +126,11 @@ class Engine:
 
     def _signal(self, container: Container, reload: dict[str, Any]) -> None:
         # The engine's clock, not ours, stamps the log; so what counts is what comes after the last line so far.
-        seen = len(container.logs())
+        last = _text(container.logs(tail=1, timestamps=True)).split(" ", 1)[0]
         container.kill(reload["signal"])
 
         def answer() -> bool | None:
-            text = _text(container.logs()[seen:])
+            text = _log_after(container, last)
             if reload["rejected"] in text:
                 raise DeploymentError(
                     f"{container.name} rejected the new configuration and keeps the old one: {_reasons(text)}"
@@ -193,6 +194,13 @@ def _poll(question: Callable[[], bool | None], patience: float) -> bool:
 
 def _text(output: Any) -> str:
     return output.decode(errors="replace").strip() if isinstance(output, bytes) else ""
+
+
+def _log_after(container: Container, last: str) -> str:
+    """The lines of the log that came after the one stamped `last` (as the engine writes it; "" for all)."""
+    since = int(datetime.fromisoformat(last).timestamp()) if last else None
+    lines = _text(container.logs(since=since, timestamps=True)).splitlines()
+    return "\n".join(line.partition(" ")[2] for line in lines if line.partition(" ")[0] > last)
 
 
 def _tail(container: Container) -> str:

@@ -61,8 +61,11 @@ class PlayedContainer:
 
     # The program
 
-    def logs(self, tail: int | None = None) -> bytes:
-        return self.log
+    def logs(self, tail: int | None = None, timestamps: bool = False, since: int | None = None) -> bytes:
+        lines = self.log.splitlines()
+        if timestamps:
+            lines = [f"2026-01-01T00:00:00.{at:09}Z ".encode() + line for at, line in enumerate(lines)]
+        return b"\n".join(lines[-tail:] if tail else lines)
 
     def kill(self, signal: str) -> None:
         self.signals.append(signal)
