@@ -1,0 +1,54 @@
+"""The quick way of writing YAML writes what PyYAML itself writes."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components.yaml_text import dump, load
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+_DATA = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner) | st.tuples(inner) | st.dictionaries(st.text(), inner), max_leaves=20
+)
+
+
+class _Plain(yaml.SafeDumper):
+    def ignore_aliases(self, _data: Any) -> bool:
+        return True
+
+
+@given(_DATA)
+def test_dump_writes_what_can_be_read_back(data: Any) -> None:
+    """Tuples come back as lists, which is how YAML has them."""
+    assert load(dump(data)) == yaml.safe_load(yaml.dump(data, Dumper=_Plain, allow_unicode=True))
+
+
+def test_dump_writes_the_text_of_pyyaml() -> None:
+    data = {
+        "words": ["yes", "012", "1e3", "", " a", "a: b", "# c", "line\nbreak", "x " * 100],
+        "same": [{"a": 1}] * 2,
+        "empty": [{}, []],
+        "numbers": (1, 0.1, True, None),
+        3: {"k": ("v",)},
+    }
+    dumper: Any = type("Quick", (getattr(yaml, "CSafeDumper", yaml.SafeDumper),), {"ignore_aliases": lambda *_: True})
+    assert dump(data) == yaml.dump(data, Dumper=dumper, sort_keys=False, width=120, allow_unicode=True)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_dump_leaves_the_garbage_collector_as_it_was(enabled: bool) -> None:
+    before = gc.isenabled()
+    try:
+        (gc.enable if enabled else gc.disable)()
+        dump({"a": 1})
+        with pytest.raises(yaml.YAMLError):
+            dump({"a": object()})
+        assert gc.isenabled() is enabled
+    finally:
+        (gc.enable if before else gc.disable)()
