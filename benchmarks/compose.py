@@ -133,7 +133,7 @@ class Compose:
             self.stack.client.volumes.create(name, labels={"com.docker.compose.project": self.project})
             properties = {
                 "volume": f"{name}-owner",
-                "container": "",
+                "container": f"{name}-none",
                 "image": service.image,
                 "user": service.user,
                 "labels": {"com.docker.compose.project": self.project},
