@@ -25,7 +25,7 @@ def engine(run_name: str) -> Iterator[Engine]:
     found = Engine()
     found.sweep()
     yield found
-    for environment in (run_name, f"{run_name}-access", f"{run_name}-other"):
+    for environment in (run_name, f"{run_name}-access"):
         found.remove(environment)
     found.client.close()
 
@@ -47,6 +47,18 @@ def stack(shared: Stack) -> Stack:
     """The shared stack, running its base configuration."""
     shared.restore()
     return shared
+
+
+@pytest.fixture(scope="session")
+def access_stack(project: Project, engine: Engine, run_name: str) -> Stack:
+    """A second stack, with TLS and a password; not deployed yet, and its secrets not set."""
+    access = {
+        "password": {"secret": "accessPassword"},
+        "tls": {"ca": {"secret": "tlsCa"}, "certificate": {"secret": "tlsCertificate"}, "key": {"secret": "tlsKey"}},
+    }
+    found = Stack(project, engine, f"{run_name}-access", access=access)
+    found.configure()
+    return found
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
