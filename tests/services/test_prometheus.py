@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from components.config import parse_stack
+from components.context import Context
+from components.rules import _dashboard_urls
 from components.spec import Plan, Service
-from tests.support import ACCESS, EVERYTHING, TARGET_FILES, content, data, planned, service, stack
+from tests.support import ACCESS, EVERYTHING, TARGET_FILES, content, data, images, planned, service, stack
 
 CONFIG = "/etc/prometheus/current"
 OFF = {"enabled": False}
@@ -309,6 +311,13 @@ def test_no_alert_links_to_a_dashboard_that_is_not_there(changes: dict[str, Any]
 
 
 def test_a_dashboard_without_its_product_is_not_linked() -> None:
-    links = {r["annotations"].get("dashboard_url") for r in rules(prometheus(exporters={"node": False})).values()}
-    assert "http://localhost:3000/d/node" not in links
-    assert "http://localhost:3000/d/observatory-stack" in links
+    config = stack()
+    context = Context(config, images(config))
+    planned_products = {"prometheus", "grafana"}
+    assert set(_dashboard_urls(context, planned_products)) == {"observatory-stack", "api-overview"}
+    assert set(_dashboard_urls(context, planned_products | {"node-exporter"})) == {
+        "observatory-stack",
+        "api-overview",
+        "node",
+    }
+    assert _dashboard_urls(context, {"prometheus", "node-exporter"}) == {}
