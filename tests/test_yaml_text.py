@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from components.yaml_text import dump, load
@@ -18,15 +18,17 @@ _DATA = st.recursive(
 )
 
 
-class _Plain(yaml.SafeDumper):
-    def ignore_aliases(self, _data: Any) -> bool:
-        return True
+def _as_lists(data: Any) -> Any:
+    """Tuples come back as lists, which is how YAML has them."""
+    if isinstance(data, dict):
+        return {key: _as_lists(value) for key, value in data.items()}
+    return [_as_lists(value) for value in data] if isinstance(data, list | tuple) else data
 
 
 @given(_DATA)
+@example("\x85")  # a line break to YAML, which PyYAML's own Python writer loses
 def test_dump_writes_what_can_be_read_back(data: Any) -> None:
-    """Tuples come back as lists, which is how YAML has them."""
-    assert load(dump(data)) == yaml.safe_load(yaml.dump(data, Dumper=_Plain, allow_unicode=True))
+    assert load(dump(data)) == _as_lists(data)
 
 
 def test_dump_writes_the_text_of_pyyaml() -> None:
