@@ -65,13 +65,14 @@ class Engine:
         uid, gid = (int(part) for part in props["user"].split(":"))
         self.client.volumes.create(props["volume"], labels=props["labels"])
         with self._helper(props) as helper:
-            # The engine passes over an entry for the folder it unpacks into, so the roots are named from above.
-            roots = ["config", *(f"data/{index}" for index in range(len(props["data_volumes"])))]
-            _put(helper, "/", [_folder(root, uid, gid, 0o755) for root in roots])
             active = _link_target(helper, f"/config/{CURRENT}")
             target = SLOTS[1] if active == SLOTS[0] else SLOTS[0]
-            _put(helper, "/config", _slot(target, files, secret_paths, uid, gid))
-            _put(helper, "/config", [_link(CURRENT, target)])
+            # One archive, for the engine mounts everything anew for each; unpacked in order, so the switch comes last.
+            # It passes over an entry for the folder it unpacks into, so the roots are named from above.
+            roots = ["config", *(f"data/{index}" for index in range(len(props["data_volumes"])))]
+            entries = [_folder(root, uid, gid, 0o755) for root in roots]
+            entries += _slot(f"config/{target}", files, secret_paths, uid, gid)
+            _put(helper, "/", [*entries, _link(f"config/{CURRENT}", target)])
             try:
                 self._reload(props, changed)
             except DeploymentError:
