@@ -20,13 +20,18 @@ _LIVE_SECONDS = 60
 
 
 def nothing_to_do(stack: BenchStack, repeat: int) -> list[Result]:
-    """Preview and up of the deployed stack against a program without resources."""
+    """Preview and up of the deployed stack against a program without resources.
+
+    The program with one resource of each provider says how much of the difference is not of our making.
+    """
     stack.ensure_up()
     results = []
     for what, arguments in (("preview, nothing to do", ("preview",)), ("up, nothing to do", UP)):
         stack.pulumi(*arguments)  # compiles what is imported
         measured = interleaved(repeat, lambda: stack.pulumi(*arguments), lambda: stack.empty(*arguments))  # noqa: B023
         results.append(compared(what, measured, "empty program", Goal(1.5, ratio=True)))
+        smallest = [stack.smallest(*arguments) for _ in range(repeat)]
+        results.append(compared("  one resource per provider", (smallest, measured[1]), "empty program"))
     return results
 
 

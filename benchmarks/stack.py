@@ -50,7 +50,7 @@ def bench_stack(dev: dict[str, Any], environment: str, ports: list[int]) -> dict
 
 
 class BenchStack:
-    """One stack of the workspace, and an empty program's stack beside it. Both are gone afterwards."""
+    """One stack of the workspace, and those of the other programs beside it. All are gone afterwards."""
 
     def __init__(self, workspace: Workspace, environment: str) -> None:
         self.workspace, self.environment = workspace, environment
@@ -61,12 +61,13 @@ class BenchStack:
         self.deployed = False
 
     def __enter__(self) -> Self:
-        for program in (self.workspace.project, self.workspace.empty):
+        for program in (self.workspace.project, self.workspace.empty, self.workspace.smallest):
             self.workspace.pulumi(program, self.environment, "stack", "init", "--no-select")
         file = self.workspace.project / "stacks" / f"Pulumi.{self.environment}.yaml"
         document = load(file.read_text()) if file.exists() else {}
         file.write_text(dump({**document, "config": {KEY: self.object}}))
-        self.workspace.pulumi(self.workspace.empty, self.environment, *UP)
+        for program in (self.workspace.empty, self.workspace.smallest):
+            self.workspace.pulumi(program, self.environment, *UP)
         return self
 
     def __exit__(
@@ -86,6 +87,10 @@ class BenchStack:
     def empty(self, *arguments: str) -> float:
         """Seconds that Pulumi takes for the empty program."""
         return self.workspace.pulumi(self.workspace.empty, self.environment, *arguments)
+
+    def smallest(self, *arguments: str) -> float:
+        """Seconds that Pulumi takes for one resource of each provider."""
+        return self.workspace.pulumi(self.workspace.smallest, self.environment, *arguments)
 
     def up(self) -> float:
         """Seconds of a deployment."""
@@ -123,6 +128,8 @@ class BenchStack:
         for container in self.client.containers.list(all=True, filters={"name": f"observatory-{self.environment}-"}):
             with suppress(NotFound, APIError):
                 container.remove(force=True, v=True)
+        with suppress(NotFound, APIError):
+            self.client.volumes.get(f"{self.environment}-smallest").remove()
 
 
 def remove_labelled(client: docker.DockerClient, label: str) -> None:

@@ -18,7 +18,29 @@ ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 600
 """Seconds for one command."""
 _COPIED = ("__main__.py", "Pulumi.yaml", "components", "dashboards", "rules", "runbooks", "requirements.txt")
-_EMPTY_PROGRAM = "name: benchmark-empty\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n"
+_PROJECT = "name: benchmark-{}\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n"
+_EMPTY = '"""Nothing: what Pulumi itself costs."""\n'
+_SMALLEST = '''"""One resource of each provider that the stack needs: what the providers cost."""
+
+import pulumi
+import pulumi_docker
+from pulumi.dynamic import CreateResult, Resource, ResourceProvider
+
+
+class Provider(ResourceProvider):
+    def create(self, props):
+        return CreateResult("smallest", props)
+
+
+class Smallest(Resource, module="benchmark", name="Smallest"):
+    pass
+
+
+engine = pulumi_docker.Provider("engine")
+options = pulumi.ResourceOptions(provider=engine)
+pulumi_docker.Volume("volume", name=f"{pulumi.get_stack()}-smallest", opts=options)
+Smallest(Provider(), "smallest", {"a": 1})
+'''
 _ENDING_SECONDS = 60
 
 
@@ -64,11 +86,11 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 class Workspace:
-    """The copy, an empty Pulumi program beside it, and a state that both share."""
+    """The copy, an empty and a smallest Pulumi program beside it, and a state that all share."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="observatory-bench-"))
-        self.project, self.empty = self.folder / "project", self.folder / "empty"
+        self.project, self.empty, self.smallest = (self.folder / name for name in ("project", "empty", "smallest"))
         self.variables = {
             **os.environ,
             "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
@@ -78,7 +100,7 @@ class Workspace:
         self.variables.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
 
     def __enter__(self) -> Self:
-        for folder in (self.project / "stacks", self.empty, self.folder / "state"):
+        for folder in (self.project / "stacks", self.empty, self.smallest, self.folder / "state"):
             folder.mkdir(parents=True)
         for name in _COPIED:
             source, target = ROOT / name, self.project / name
@@ -90,9 +112,10 @@ class Workspace:
         if substitutes.exists():
             (self.project / ".observatory").mkdir()
             shutil.copy2(substitutes, self.project / ".observatory")
-        (self.empty / "Pulumi.yaml").write_text(_EMPTY_PROGRAM)
-        (self.empty / "__main__.py").write_text('"""Nothing: what Pulumi itself costs."""\n')
-        for program in (self.project, self.empty):
+        for program, text in ((self.empty, _EMPTY), (self.smallest, _SMALLEST)):
+            (program / "Pulumi.yaml").write_text(_PROJECT.format(program.name))
+            (program / "__main__.py").write_text(text)
+        for program in (self.project, self.empty, self.smallest):
             (program / ".venv").symlink_to(ROOT / ".venv")
         return self
 
