@@ -95,7 +95,8 @@ class Engine:
 
     def containers(self, environment: str) -> dict[str, Container]:
         """All of an environment, by their service."""
-        found = self.client.containers.list(all=True, filters={"label": f"{LABEL}={environment}"})
+        labels = [f"{LABEL}={environment}", "observatory.service"]
+        found = self.client.containers.list(all=True, filters={"label": labels})
         return {container.labels["observatory.service"]: container for container in found}
 
     def volumes(self, environment: str) -> list[str]:

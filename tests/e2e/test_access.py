@@ -60,7 +60,6 @@ def test_everything_talks_through_tls_with_a_password(protected: Stack) -> None:
     assert answer.status_code == 400, "plain HTTP gets an answer from a TLS port"
     watchdog = {"filter": 'alertname="Watchdog"'}
     until(lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog, sent with TLS and password")
-    stack.await_health()
     stack.no_changes()
     outcome = stack.project.run("./observatory", "verify", stack.environment)
     assert outcome.code == 0, outcome
@@ -95,6 +94,11 @@ def test_rotated_certificates_take_effect(protected: Stack) -> None:
     stack.authority = new
     assert stack.starts() == before
     assert stack.query('up{job="alertmanager"} == 1')
+
+
+def test_health_checks_get_in(protected: Stack) -> None:
+    """Those of the engine use TLS, the rotated password and the rotated authority."""
+    protected.await_health()
 
 
 def test_access_off_and_on_again(protected: Stack) -> None:
