@@ -2,7 +2,7 @@
 STACK ?= dev
 WITH = python3 -m toolchain exec --for
 
-.PHONY: help ready up preview down destroy test e2e check bench format
+.PHONY: help ready up preview verify down destroy test e2e check bench format
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "%-9s%s\n", $$1, $$2}'
@@ -13,8 +13,11 @@ ready: ## Get this machine ready: programs, engine, images
 up: ## Deploy STACK (default dev) and verify it
 	@$(WITH) up -- sh -c 'pulumi stack select --create "$$1" && pulumi up --yes --stack "$$1" && exec ./observatory verify "$$1"' up $(STACK)
 
-preview: ## Show what `make up` would change
+preview: ## Show what `make up STACK=...` would change
 	@$(WITH) preview -- sh -c 'pulumi stack select --create "$$1" && exec pulumi preview --stack "$$1"' preview $(STACK)
+
+verify: ## Check that the running STACK works from end to end
+	@$(WITH) preview -- ./observatory verify $(STACK)
 
 down: ## Stop and remove STACK's containers; its data stays
 	@$(WITH) up -- ./observatory down $(STACK)

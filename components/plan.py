@@ -18,7 +18,7 @@ from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, pro
 from components.services.jaeger import jaeger
 from components.services.node_exporter import node_exporter
 from components.services.prometheus import prometheus
-from components.spec import Plan, Service
+from components.spec import SECRET_TOKEN, Plan, Service
 from components.yaml_text import load
 
 
@@ -73,6 +73,8 @@ def read_target_files(config: StackConfig, stack_file: Path) -> dict[str, str]:
             if not path.is_relative_to(stack_file.parent.resolve()):
                 raise ValueError("must stand below the stack file's folder")
             found[name] = path.read_text(encoding="utf-8")
+            if SECRET_TOKEN.search(found[name]):
+                raise ValueError("must not hold a placeholder of a secret")
             groups = load(found[name])
             if not isinstance(groups, list) or not all(map(_is_target_group, groups)):
                 raise ValueError("must be a list of {targets: [host:port, ...], labels: {...}}")

@@ -97,7 +97,7 @@ class Reload:
     """How a running program takes new configuration without a restart, and how it answers.
 
     Either `signal`, answered in the log by a line with `loaded` or `rejected` in it, or `commands`, run inside the
-    container without a shell, each of which must exit with 0.
+    container, each of which must exit with 0.
     """
 
     signal: str = ""

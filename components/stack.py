@@ -33,7 +33,7 @@ class MonitoringStack(pulumi.ComponentResource):
 
     def __init__(self, name: str, config: StackConfig, plan: Plan, stack_file: str):
         super().__init__("observatory:index:MonitoringStack", name)
-        self.plan = plan
+        self.config, self.plan = config, plan
         self.secrets = configured_secrets(plan, stack_file)
         for secret in plan.generated_secrets:
             if secret not in self.secrets:
@@ -56,7 +56,11 @@ class MonitoringStack(pulumi.ComponentResource):
         self.register_outputs({"urls": self.urls})
 
     def _generate(self, secret: str) -> pulumi.Output[str]:
-        options = pulumi.ResourceOptions(parent=self, additional_secret_outputs=["value"])
+        # As lasting as the volumes: what was encrypted with it lies there.
+        kept = self.config.data.keep
+        options = pulumi.ResourceOptions(
+            parent=self, additional_secret_outputs=["value"], protect=kept, retain_on_delete=kept
+        )
         return GeneratedSecret(GeneratedSecretProvider(), secret, {"value": None}, options).value
 
     def _platform(self, config: StackConfig) -> Platform:

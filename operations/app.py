@@ -62,7 +62,10 @@ def render(
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")] = False,
     json: Json = False,
 ) -> None:
-    """Write every file as it would be deployed, one folder per service; secrets stay placeholders."""
+    """Write every file as it would be deployed.
+
+    One folder per service; secrets stay placeholders.
+    """
     from operations.render import render_command
 
     _finish(lambda: render_command(stack, out, force, json))
@@ -70,7 +73,10 @@ def render(
 
 @app.command()
 def validate(stack: Stack, json: Json = False) -> None:
-    """Check the stack file and everything rendered from it with the products' own programs. Starts nothing."""
+    """Check a stack and all that is rendered from it.
+
+    With the products' own programs; nothing is started.
+    """
     from operations.validate import validate_command
 
     _finish(lambda: validate_command(stack, json))
@@ -78,7 +84,10 @@ def validate(stack: Stack, json: Json = False) -> None:
 
 @app.command()
 def plan(stack: Stack, json: Json = False) -> None:
-    """Show what would be deployed: services, endpoints, volumes, resources, scrape targets, secrets."""
+    """Show what would be deployed.
+
+    Services with endpoints, volumes, resources; scrape targets; secrets.
+    """
     from operations.plan import plan_command
 
     _finish(lambda: plan_command(stack, json))
@@ -99,7 +108,10 @@ def verify(
         Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
     ] = None,
 ) -> None:
-    """Prove on the running stack that metrics, alerts, traces and dashboards work from end to end."""
+    """Prove that the running stack works from end to end.
+
+    Metrics, rules, alert delivery, traces, datasources and dashboards.
+    """
     from operations.verify import verify_command
 
     _finish(lambda: verify_command(stack, json, timeout, junit, password_file, ca_file))
@@ -120,7 +132,10 @@ def certs(
         typer.Option("--from", help="Folder with your own ca.crt, tls.crt and tls.key, instead of new ones."),
     ] = None,
 ) -> None:
-    """Make a private CA and the certificate of the stack's endpoints, as Pulumi secrets. Run it again to rotate."""
+    """Make or rotate the certificate of the stack's endpoints.
+
+    A private authority signs it; all becomes Pulumi secrets of the stack.
+    """
     from operations.certs import certs_command
 
     _finish(lambda: certs_command(stack, days, tuple(name or ()), out, own))
@@ -130,7 +145,10 @@ def certs(
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if it is not current.")] = False,
 ) -> None:
-    """Write stacks/schema.json, by which editors check stack files, and docs/guide/stack-file.md."""
+    """Write what is generated from the model of a stack file.
+
+    stacks/schema.json, by which editors check stack files, and docs/guide/stack-file.md.
+    """
     from operations.schema import schema_command
     from operations.stack_file_guide import guide_command
 
@@ -139,7 +157,10 @@ def schema(
 
 @app.command()
 def down(stack: Stack) -> None:
-    """Stop and remove a stack's containers. Its data stays, and the next `pulumi up` takes it up again."""
+    """Remove a stack's containers; its data stays.
+
+    The next `pulumi up` takes the data up again.
+    """
     from operations.remove import down_command
 
     _finish(lambda: down_command(stack))
@@ -153,7 +174,10 @@ def destroy(
     ] = False,
     yes: Yes = False,
 ) -> None:
-    """Remove a stack with all that belongs to it. Refuses while there is data, unless --delete-data is given."""
+    """Remove a stack with all that belongs to it.
+
+    Refuses while there is data, unless --delete-data is given.
+    """
     from operations.remove import destroy_command
 
     _finish(lambda: destroy_command(stack, delete_data, yes))

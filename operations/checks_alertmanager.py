@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from components.services.alertmanager import VERIFICATION
+from components.services.alertmanager import NOBODY, VERIFICATION
 from components.yaml_text import load
 from operations.checks_prometheus import listed, planned_rules
 from operations.differences import differences
@@ -57,6 +57,8 @@ def watchdog_fires(running: Running) -> str:
             "end the silence in Alertmanager's UI, page Silences",
         )
     receivers = ", ".join(receiver["name"] for receiver in ours[0]["receivers"])
+    if receivers == NOBODY:
+        return f"{WATCHDOG} is active, but nobody outside hears it: set alerting.dead_mans_switch"
     return f"{WATCHDOG} is active, its receiver is {receivers}"
 
 

@@ -75,7 +75,8 @@ def every_rule_healthy(running: Running) -> str:
     ]
     if problems:
         raise CheckFailed(
-            listed(problems), "correct the rule in rules/, then deploy it again (`make up` or `pulumi up`)"
+            listed(problems),
+            "a new stack needs one evaluation interval; else correct the rule in rules/ and deploy again",
         )
     planned = len(list(planned_rules(running.plan)))
     if len(rules) < planned:

@@ -111,5 +111,5 @@ class Endpoint:
             remedy = f"the stack runs with a certificate of another authority: {DEPLOY}, or give --ca-file"
             return FailedForGood(f"the certificate of {self.url} is not valid: {error}", remedy)
         why = "does not answer in time" if isinstance(error, httpx.TimeoutException) else f"cannot be reached ({error})"
-        remedy = f"is it deployed and running? `docker ps -a` shows {self.service}; or {DEPLOY}"
+        remedy = f"is it deployed and running? see `docker ps -a`; `pulumi up --refresh` brings {self.service} back"
         return CheckFailed(f"{self.service} {why} at {self.url}", remedy)

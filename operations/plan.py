@@ -69,9 +69,9 @@ def _target(job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _secrets(plan: Plan) -> list[dict[str, Any]]:
-    """Every secret: who needs it, and whether the deployment makes it up itself."""
+    """Every secret of what is deployed: who needs it, and whether the deployment makes it up itself."""
     needed: dict[str, list[str]] = {}
-    for service in (*plan.services, *plan.withheld):
+    for service in plan.services:
         for name in service.secrets:
             needed.setdefault(name, []).append(service.name)
     return [

@@ -105,7 +105,8 @@ def destroy_command(stack: str, delete_data: bool, yes: bool) -> int:
         if pulumi.show("destroy", "--yes", "--skip-preview"):
             return 1
     removed = volumes.remove()
-    console.say(f"{stack} is removed" + (f", and {len(removed)} volumes: {', '.join(removed)}" if removed else ""))
+    gone = f"; with {len(removed)} volumes: {', '.join(removed)}" if removed else ""
+    console.say(f"{stack} is removed{gone}. Its stack file and the secrets in it stay.")
     return 0
 
 

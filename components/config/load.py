@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from components.config.errors import Problem, StackFileError, stack_file_error
 from components.config.stack import StackConfig
+from components.spec import SECRET_TOKEN
 from components.yaml_text import load
 
 KEY = "observatory:stack"
@@ -24,8 +26,25 @@ def stack_path(stack: str, folder: Path = FOLDER) -> Path:
     return folder / f"Pulumi.{stack}.yaml"
 
 
+def _placeholders(data: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Where text looks like our own placeholder of a secret, which a deployment would replace by its value."""
+    if isinstance(data, str):
+        if SECRET_TOKEN.search(data):
+            yield key, data[:60]
+    elif isinstance(data, dict):
+        for name, value in data.items():
+            yield from _placeholders(name, key) if isinstance(name, str) else ()
+            yield from _placeholders(value, f"{key}.{name}" if key else str(name))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            yield from _placeholders(value, f"{key}[{index}]")
+
+
 def parse_stack(data: Any, file: str) -> StackConfig:
     """Check one stack object; `file` only names it in errors."""
+    placeholders = [Problem(key, "must not hold a placeholder of a secret", text) for key, text in _placeholders(data)]
+    if placeholders:
+        raise StackFileError(file, placeholders)
     try:
         return StackConfig.model_validate(data)
     except ValidationError as error:

@@ -70,7 +70,7 @@ class Ports(Model):
 class Docker(Model):
     """The Docker engine to deploy to."""
 
-    host: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|ssh|npipe)://\S+$")] | None = Field(
+    host: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|npipe)://\S+$")] | None = Field(
         default=None, description="Default: DOCKER_HOST, else the local socket."
     )
     subnet: Annotated[str, AfterValidator(_check_subnet)] | None = Field(

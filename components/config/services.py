@@ -151,6 +151,10 @@ class MonitoredService(Model):
         return self
 
 
+OWN_CERTIFICATE = "stack-certificate"
+"""Name and module of the probe that every stack with TLS has for its own certificate."""
+
+
 class BlackboxProbe(Model):
     """A URL or address that the blackbox exporter asks from outside."""
 

@@ -25,7 +25,7 @@ from components.config.products import (
     Scrape,
     Tracing,
 )
-from components.config.services import BlackboxProbe, MonitoredService
+from components.config.services import OWN_CERTIFICATE, BlackboxProbe, MonitoredService
 
 PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", "blackbox-exporter", "cadvisor")
 """Network names of everything that this version can deploy; the keys of versions.yaml."""
@@ -115,6 +115,8 @@ class StackConfig(Model):
         for index, probe in enumerate(self.probes):
             if probe.name in seen:
                 yield Problem(f"probes[{index}].name", "is there twice", probe.name)
+            if probe.name == OWN_CERTIFICATE:
+                yield Problem(f"probes[{index}].name", "is the stack's own probe of its certificate", probe.name)
             seen.add(probe.name)
             yield from self._check_interval(f"probes[{index}]", probe.interval)
         if self.probes and not self.exporters.blackbox:

@@ -5,24 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from components.config.services import OWN_CERTIFICATE
 from components.context import Context
 from components.services.probes import port_probe
-from components.spec import File, Metrics, Reload, Service
+from components.spec import File, Metrics, Reload, Service, secret_token
 from components.yaml_text import dump
 
-NAME, PORT = "blackbox-exporter", 9115
+NAME, PORT, FOLDER = "blackbox-exporter", 9115, "/etc/blackbox-exporter"
 
 
 def blackbox_exporter(context: Context) -> Service:
     """Plan the blackbox exporter."""
-    files = (File("blackbox.yml", dump({"modules": _modules()})), *context.access.server_files())
+    files = (File("blackbox.yml", dump({"modules": _modules(context)})), *context.access.server_files())
+    if context.config.access:
+        files += (File("ca.crt", secret_token(context.config.access.tls.ca.secret), reload=False),)
     service = Service(
         name=NAME,
         product="BlackboxExporter",
         image=context.image(NAME),
         user="65534:65534",
         resources=context.resources(NAME, memory=64, cpus=0.25),
-        config_folder="/etc/blackbox-exporter",
+        config_folder=FOLDER,
         files=files,
         meets_services=True,
         ports=(context.port("http", PORT),),
@@ -37,9 +40,11 @@ def blackbox_exporter(context: Context) -> Service:
     return replace(service, args=args)
 
 
-def _modules() -> dict[str, Any]:
+def _modules(context: Context) -> dict[str, Any]:
     http: dict[str, Any] = {"preferred_ip_protocol": "ip4", "follow_redirects": True}
-    return {
+    tls = {"ca_file": f"{FOLDER}/current/ca.crt", "server_name": "prometheus"}
+    own = {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4", "tls": True, "tls_config": tls}}
+    return ({OWN_CERTIFICATE: own} if context.config.access else {}) | {
         "http_2xx": {"prober": "http", "timeout": "10s", "http": http},
         "http_post_2xx": {"prober": "http", "timeout": "10s", "http": {"method": "POST", **http}},
         "tcp_connect": {"prober": "tcp", "timeout": "5s", "tcp": {"preferred_ip_protocol": "ip4"}},

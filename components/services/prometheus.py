@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from components.config.services import BlackboxProbe
+from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
 from components.rules import rule_files
 from components.services.scraping import (
@@ -70,9 +70,8 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
         limits["size"] = config.retention.size
     jobs = [scrape_job(context, metrics, service.name) for service in others for metrics in service.metrics]
     jobs.insert(0, scrape_job(context, own, NAME))
-    jobs += [
-        _probe_job(context, probe) for probe in config.probes if any(s.name == "blackbox-exporter" for s in others)
-    ]
+    if any(service.name == "blackbox-exporter" for service in others):
+        jobs += [_probe_job(context, probe) for probe in (*config.probes, *_own_probes(context))]
     jobs += [service_job(context, service) for service in config.services]
     return {
         "global": {
@@ -98,6 +97,14 @@ def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str
         for service in others
         if service.name == "alertmanager"
     ]
+
+
+def _own_probes(context: Context) -> tuple[BlackboxProbe, ...]:
+    """The stack's own certificate is watched like any other: when it ends, everything refuses everything."""
+    if context.config.access is None:
+        return ()
+    own: dict[str, Any] = {"name": OWN_CERTIFICATE, "module": OWN_CERTIFICATE, "target": f"{NAME}:{PORT}"}
+    return (BlackboxProbe.model_construct(**own),)
 
 
 def _probe_job(context: Context, probe: BlackboxProbe) -> dict[str, Any]:

@@ -194,3 +194,15 @@ def test_an_open_bind_address_opens_every_port_and_each_is_named() -> None:
     text = error_of(ports__bind_address="0.0.0.0")
     for port in ("prometheus", "alertmanager", "grafana", "jaeger", "otlp_grpc", "otlp_http"):
         assert f"\n  ports.{port} (is 0.0.0.0:" in text
+
+
+def test_the_stacks_own_probe_keeps_its_name() -> None:
+    probe = {"name": "stack-certificate", "target": "https://shop.example.com"}
+    with pytest.raises(StackFileError, match=r"probes\[0\].name .*the stack's own probe"):
+        parse_stack({"environment": "dev", "probes": [probe]}, "stacks/Pulumi.x.yaml")
+
+
+def test_text_that_would_be_replaced_by_a_secret_is_refused() -> None:
+    data = {"environment": "dev", "grafana": {"admin_user": "x<secret:slackUrl>"}}
+    with pytest.raises(StackFileError, match=r"grafana.admin_user .*must not hold a placeholder"):
+        parse_stack(data, "stacks/Pulumi.x.yaml")

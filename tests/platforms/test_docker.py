@@ -110,11 +110,11 @@ def test_data_that_need_not_be_kept_is_neither_protected_nor_kept() -> None:
         assert not each.retain_on_delete
 
 
-def test_only_volumes_are_protected_and_kept() -> None:
+def test_volumes_and_what_their_content_is_encrypted_with_are_protected_and_kept_and_nothing_else() -> None:
     for each in everything().resources:
-        if each.type.rpartition(":")[2] != "Volume":
-            assert not each.protect, each.name
-            assert not each.retain_on_delete, each.name
+        lasting = each.type.rpartition(":")[2] in ("Volume", "GeneratedSecret")
+        assert each.protect == lasting, each.name
+        assert each.retain_on_delete == lasting, each.name
 
 
 def test_containers_get_their_data_and_their_configuration_read_only() -> None:

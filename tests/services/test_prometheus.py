@@ -321,3 +321,9 @@ def test_a_dashboard_without_its_product_is_not_linked() -> None:
         "node",
     }
     assert _dashboard_urls(context, {"prometheus", "node-exporter"}) == {}
+
+
+def test_a_stack_with_tls_watches_its_own_certificate() -> None:
+    watch = jobs(prometheus(access=ACCESS))["probe-stack-certificate"]
+    assert watch["params"] == {"module": ["stack-certificate"], "target": ["prometheus:9090"]}
+    assert "probe-stack-certificate" not in jobs(prometheus())
