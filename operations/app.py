@@ -156,6 +156,20 @@ def schema(
 
 
 @app.command()
+def recover(
+    stack: Stack,
+    yes: Annotated[bool, typer.Option("--yes", help="Nobody else updates this stack now; do not ask.")] = False,
+) -> None:
+    """Clean up after an update whose processes all died.
+
+    After a power cut or kill -9; an update that was ended by Ctrl-C needs only the next one.
+    """
+    from operations.recover import recover_command
+
+    _finish(lambda: recover_command(stack, yes))
+
+
+@app.command()
 def down(stack: Stack) -> None:
     """Remove a stack's containers; its data stays.
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
-
 import pytest
 from docker.errors import NotFound
 
@@ -28,27 +25,13 @@ def until_said(run: Run, text: str) -> None:
     assert run.process.poll() is None, f"it had ended before: {run.output()}"
 
 
-def pending(stack: Stack) -> list[tuple[str, str]]:
-    """Kind and name of what was being created when Pulumi died, by its own state."""
-    operations = json.loads(stack.exported())["deployment"].get("pending_operations") or []
-    found = [operation["resource"] for operation in operations if operation["type"] == "creating"]
-    return [(each["type"], each["inputs"].get("name", "")) for each in found]
-
-
 def recover(stack: Stack) -> None:
-    """What a user does after a power cut, as the messages say: unlock, remove what was begun, refresh."""
+    """What a user does after a power cut, once `up` has said that the stack is locked."""
     locked = stack.starting_up().wait()
     assert locked.code != 0, locked
     assert "pulumi cancel" in locked.output, locked
-    assert stack.pulumi("cancel", "--yes").code == 0
-    for kind, name in pending(stack):
-        with suppress(NotFound):
-            if kind == "docker:index/container:Container":
-                stack.engine.container(name).remove(force=True)
-            elif kind == "docker:index/network:Network":
-                stack.engine.client.networks.get(name).remove()
-    refreshed = stack.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-    assert refreshed.code == 0, refreshed
+    recovered = stack.project.run("./observatory", "recover", stack.environment, "--yes")
+    assert recovered.code == 0, recovered
 
 
 def test_ctrl_c(stopped: Stack) -> None:

@@ -1,0 +1,65 @@
+"""`recover`: what to do after all processes of an `up` died at once (a power cut, kill -9), as one command.
+
+Pulumi wrote down what it was about to create, but not whether it got that far. Containers and networks of that list
+hold no data, so whatever there is of them goes, and the next `up` makes them.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from components.config import StackConfig, load_stack_file
+from operations import console
+from operations.errors import CommandError, UsageError
+from operations.pulumi_cli import Pulumi
+
+CONTAINER, NETWORK = "docker:index/container:Container", "docker:index/network:Network"
+
+
+def half_made(state: Mapping[str, Any], environment: str) -> list[tuple[str, str]]:
+    """Type and name of the environment's containers and networks that were being created, out of an exported state."""
+    deployment = state.get("deployment") or {}
+    begun = [each["resource"] for each in deployment.get("pending_operations") or [] if each["type"] == "creating"]
+    found = [(each["type"], str((each.get("inputs") or {}).get("name", ""))) for each in begun]
+    own = f"observatory-{environment}"
+    return [(kind, name) for kind, name in found if kind in (CONTAINER, NETWORK) and (name + "-").startswith(own + "-")]
+
+
+def _remove(config: StackConfig, variables: Mapping[str, str], found: list[tuple[str, str]]) -> None:
+    import docker
+    from docker.errors import DockerException, NotFound
+
+    address = config.docker.host or variables.get("DOCKER_HOST")
+    try:
+        client = docker.DockerClient(base_url=address) if address else docker.from_env()
+        for kind, name in sorted(found):  # containers before the network that they hang on
+            try:
+                if kind == CONTAINER:
+                    client.containers.get(name).remove(force=True)
+                else:
+                    client.networks.get(name).remove()
+            except NotFound:
+                continue
+            console.say(f"removed {name}, which was half made")
+    except DockerException as error:
+        raise CommandError(f"the Docker engine refuses: {error}", "repair it, then run this again") from None
+
+
+def recover_command(stack: str, yes: bool) -> int:
+    """Unlock, remove what was half made, and let Pulumi look at what there is."""
+    config = load_stack_file(stack)
+    pulumi = Pulumi.of(stack)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise UsageError("recover asks on a terminal whether no other update runs", "add --yes in scripts")
+        if input("Is it certain that nobody else updates this stack now? [y/N] ").strip().lower() not in ("y", "yes"):
+            raise CommandError("nothing was changed")
+    pulumi.ask("cancel", "--yes")
+    _remove(config, pulumi.variables, half_made(json.loads(pulumi.ask("stack", "export")), config.environment))
+    if pulumi.show("refresh", "--yes", "--skip-preview", "--clear-pending-creates"):
+        return 1
+    console.say(f"to go on: make up STACK={pulumi.stack}, or pulumi up --stack {pulumi.stack}")
+    return 0
