@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ class ImageCatalogue:
     """Image references per product; None where this machine cannot have one."""
 
     references: dict[str, str | None]
+    instead_of: dict[str, str] = field(default_factory=dict)
+    """The pinned reference of each product that runs another image here, because that one cannot be pulled."""
 
     def reference(self, product: str) -> str | None:
         """The full reference, or None."""
@@ -40,12 +42,13 @@ def _pin(product: str, registry: str | None) -> str:
 
 def load_catalogue(images: Images, substitutes: Path = SUBSTITUTES) -> ImageCatalogue:
     """Images for a stack. What the stack file says wins over what this machine has instead of a pin."""
-    references: dict[str, str | None] = {product: _pin(product, images.registry) for product in _pinned()}
+    pins = {product: _pin(product, images.registry) for product in _pinned()}
+    local: dict[str, str | None] = {}
     if images.registry is None and substitutes.is_file():
-        local = load(substitutes.read_text()) or {}
-        references |= {product: image for product, image in local.items() if product in references}
-    references.update(images.overrides)
-    return ImageCatalogue(references)
+        found = load(substitutes.read_text()) or {}
+        local = {key: image for key, image in found.items() if key in pins and key not in images.overrides}
+    instead_of = {product: pins[product] for product, image in local.items() if image}
+    return ImageCatalogue({**pins, **local, **images.overrides}, instead_of)
 
 
 def pinned_version(product: str) -> str:

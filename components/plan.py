@@ -22,8 +22,18 @@ from components.spec import SECRET_TOKEN, Plan, Service
 from components.yaml_text import load
 
 
+ESSENTIAL = ("prometheus", "alertmanager")
+"""Without these there is no stack; the others can be left out where their image cannot be had."""
+
+
 def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[str, str] | None = None) -> Plan:
     """Plan one stack. Products whose image is not to be had are planned but withheld, and nothing refers to them."""
+    for product in ESSENTIAL:
+        if not images.reference(product):
+            hint = "`make ready` says why; images.registry and images.overrides in the stack file name other places"
+            raise StackFileError(
+                "components/versions.yaml", [Problem(product, "its image cannot be had here", hint=hint)]
+            )
     context = Context(config, images, target_files or {})
     wanted: list[tuple[bool, Callable[[Context], Service]]] = [
         (config.exporters.node, node_exporter),
@@ -44,12 +54,19 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         shown = provisioned(shown, context, services)
         (services if available else withheld).append(shown)
         generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and name in shown.secrets)
+    notes = [
+        f"{service.name} runs {service.image}, for {images.instead_of[service.name]} cannot be pulled on this machine"
+        for service in services
+        if service.name in images.instead_of
+    ]
+    notes += [f"{service.name} is left out: its image cannot be had on this machine" for service in withheld]
     return Plan(
         environment=config.environment,
         services=tuple(services),
         unavailable=tuple(service.name for service in withheld),
         withheld=tuple(withheld),
         generated_secrets=generated,
+        notes=tuple(notes),
     )
 
 

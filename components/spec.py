@@ -180,6 +180,8 @@ class Plan:
     unavailable: tuple[str, ...] = ()
     """Products asked for whose image this machine cannot have; their files are in `withheld`."""
     withheld: tuple[Service, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What differs on this machine from what the versions file pins, a line each."""
     generated_secrets: tuple[str, ...] = ()
     """Secrets that the deployment makes up itself where the stack has no value for them."""
 

@@ -43,8 +43,8 @@ class MonitoringStack(pulumi.ComponentResource):
             component = ServiceComponent(service, self)
             platform.deploy(service, component, self.secrets)
             component.register_outputs({})
-        for product in plan.unavailable:
-            pulumi.log.warn(f"{product} is left out: its image cannot be had on this machine (see `make ready`)", self)
+        for note in plan.notes:
+            pulumi.log.warn(f"{note} (see `make ready`)", self)
         self.urls = {
             f"{service.name}-{port.name}" if port.name not in ("http", "ui") else service.name: (
                 f"{port.scheme}://{browsable(port.address)}:{port.published}"

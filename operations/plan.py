@@ -22,6 +22,7 @@ def describe(config: StackConfig, plan: Plan) -> dict[str, Any]:
         "targets": [_target(job) for job in scrape_jobs(plan)],
         "secrets": _secrets(plan),
         "withheld": list(plan.unavailable),
+        "notes": list(plan.notes),
         "totals": {
             "services": len(plan.services),
             "memory": sum(service.resources.memory for service in plan.services),
@@ -108,8 +109,7 @@ def lines(plan: dict[str, Any]) -> list[str]:
         f"{totals['volumes']} volumes"
     )
     found += ["", summary]
-    found += [f"left out: {name}: its image cannot be had on this machine" for name in plan["withheld"]]
-    return found
+    return [*found, *plan["notes"]]
 
 
 def _row(service: dict[str, Any]) -> list[str]:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from components.config import StackFileError
 from components.config.products import Images
 from components.config.stack import PRODUCTS
 from components.images import load_catalogue, pinned_version
+from components.plan import plan_stack
 from components.spec import File, Service
 from tests.support import ACCESS, GENERATED, NO_SUBSTITUTES, plan_of, planned, stack
 
@@ -140,3 +142,20 @@ def test_planning_needs_neither_pulumi_nor_a_provider() -> None:
     root = Path(__file__).resolve().parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_another_image_than_the_pinned_one_is_said(tmp_path: Path) -> None:
+    local = tmp_path / "images.yaml"
+    local.write_text("alertmanager: quay.io/prometheus/alertmanager:v0.31.1\ngrafana: null\n")
+    notes = plan_stack(stack(), load_catalogue(Images(), local)).notes
+    assert len(notes) == 2
+    assert notes[0].startswith("alertmanager runs quay.io/prometheus/alertmanager:v0.31.1, for ")
+    assert notes[1] == "grafana is left out: its image cannot be had on this machine"
+    chosen = Images(overrides={"alertmanager": "example.com/am:1"})
+    assert plan_stack(stack(), load_catalogue(chosen, local)).notes == notes[1:]
+
+
+@pytest.mark.parametrize("product", ["prometheus", "alertmanager"])
+def test_no_stack_without_its_core(product: str) -> None:
+    with pytest.raises(StackFileError, match=f"{product}: its image cannot be had here"):
+        planned(stack(), without=[product])

@@ -76,6 +76,6 @@ def test_ipv6_addresses_are_in_brackets() -> None:
 
 def test_what_is_left_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     config = stack()
-    assert "left out: grafana" in "\n".join(lines(describe(config, planned(config, without=["grafana"]))))
+    assert "grafana is left out" in "\n".join(lines(describe(config, planned(config, without=["grafana"]))))
     assert plan_command("dev", json=False) == 0
     assert "SERVICE" in capsys.readouterr().out
