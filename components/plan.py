@@ -21,7 +21,6 @@ from components.services.prometheus import prometheus
 from components.spec import SECRET_TOKEN, Plan, Service
 from components.yaml_text import load
 
-
 ESSENTIAL = ("prometheus", "alertmanager")
 """Without these there is no stack; the others can be left out where their image cannot be had."""
 
