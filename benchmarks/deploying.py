@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from benchmarks.compose import HEALTH_INTERVAL, Compose
@@ -28,10 +29,10 @@ def nothing_to_do(stack: BenchStack, repeat: int) -> list[Result]:
     results = []
     for what, arguments in (("preview, nothing to do", ("preview",)), ("up, nothing to do", UP)):
         stack.pulumi(*arguments)  # compiles what is imported
-        measured = interleaved(repeat, lambda: stack.pulumi(*arguments), lambda: stack.empty(*arguments))  # noqa: B023
-        results.append(compared(what, measured, "empty program", Goal(1.5, ratio=True)))
-        smallest = [stack.smallest(*arguments) for _ in range(repeat)]
-        results.append(compared("  one resource per provider", (smallest, measured[1]), "empty program"))
+        programs = (stack.pulumi, stack.smallest, stack.empty)
+        ours, smallest, empty = interleaved(repeat, *(partial(program, *arguments) for program in programs))
+        results.append(compared(what, (ours, empty), "empty program", Goal(1.5, ratio=True)))
+        results.append(compared("  one resource per provider", (smallest, empty), "empty program"))
     return results
 
 

@@ -53,23 +53,21 @@ class Result:
         return asdict(self) | {"ratio": self.ratio, "met": self.met}
 
 
-def interleaved(repeat: int, ours: Measure, other: Measure) -> tuple[list[float], list[float]]:
-    """Measure both in turns, each first every other time: a busy moment of the machine then hits both alike."""
-    pairs = []
-    for index in range(repeat):
-        if index % 2:
-            second = other()
-            pairs.append((ours(), second))
-        else:
-            pairs.append((ours(), other()))
-    return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+def interleaved(repeat: int, *measures: Measure) -> list[list[float]]:
+    """Measure all in turns, each first in its turn: a busy moment of the machine then hits all alike."""
+    series: list[list[float]] = [[] for _ in measures]
+    for turn in range(repeat):
+        for place in range(len(measures)):
+            which = (turn + place) % len(measures)
+            series[which].append(measures[which]())
+    return series
 
 
 def compared(
-    what: str, measured: tuple[Sequence[float], Sequence[float]], against: str, goal: Goal | None = None, note: str = ""
+    what: str, measured: Sequence[Sequence[float]], against: str, goal: Goal | None = None, note: str = ""
 ) -> Result:
-    """The medians of two interleaved series as one result."""
-    ours, other = list(measured[0]), list(measured[1])
+    """The medians of two series, ours first, as one result."""
+    ours, other = (list(series) for series in measured)
     samples = {"ours": ours, against: other}
     return Result(what, statistics.median(ours), "s", statistics.median(other), against, goal, note, samples)
 

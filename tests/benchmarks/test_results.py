@@ -23,7 +23,7 @@ def test_goals(goal: Goal, ours: float, other: float | None, met: bool) -> None:
     assert goal.met(ours, other) is met
 
 
-def test_both_are_measured_in_turns_and_each_is_first_every_other_time() -> None:
+def test_all_are_measured_in_turns_and_each_is_first_in_its_turn() -> None:
     order: list[str] = []
 
     def measure(name: str) -> Callable[[], float]:
