@@ -1,7 +1,7 @@
 """`recover`: what to do after all processes of an `up` died at once (a power cut, kill -9), as one command.
 
-Pulumi wrote down what it was about to create, but not whether it got that far. Containers and networks of that list
-hold no data, so whatever there is of them goes, and the next `up` makes them.
+Pulumi wrote down what it was about to create, but not whether it got that far. Containers of that list hold no data,
+so whatever there is of them goes, and the next `up` makes them; all else is taken up again as it is.
 """
 
 from __future__ import annotations
@@ -16,31 +16,27 @@ from operations import console
 from operations.errors import CommandError, UsageError
 from operations.pulumi_cli import Pulumi
 
-CONTAINER, NETWORK = "docker:index/container:Container", "docker:index/network:Network"
+CONTAINER = "docker:index/container:Container"
 
 
-def half_made(state: Mapping[str, Any], environment: str) -> list[tuple[str, str]]:
-    """Type and name of the environment's containers and networks that were being created, out of an exported state."""
+def half_made(state: Mapping[str, Any], environment: str) -> list[str]:
+    """Names of the environment's containers that were being created, out of an exported state."""
     deployment = state.get("deployment") or {}
     begun = [each["resource"] for each in deployment.get("pending_operations") or [] if each["type"] == "creating"]
-    found = [(each["type"], str((each.get("inputs") or {}).get("name", ""))) for each in begun]
-    own = f"observatory-{environment}"
-    return [(kind, name) for kind, name in found if kind in (CONTAINER, NETWORK) and (name + "-").startswith(own + "-")]
+    names = [str((each.get("inputs") or {}).get("name", "")) for each in begun if each["type"] == CONTAINER]
+    return [name for name in names if name.startswith(f"observatory-{environment}-")]
 
 
-def _remove(config: StackConfig, variables: Mapping[str, str], found: list[tuple[str, str]]) -> None:
+def _remove(config: StackConfig, variables: Mapping[str, str], found: list[str]) -> None:
     import docker
     from docker.errors import DockerException, NotFound
 
     address = config.docker.host or variables.get("DOCKER_HOST")
     try:
         client = docker.DockerClient(base_url=address) if address else docker.from_env()
-        for kind, name in sorted(found):  # containers before the network that they hang on
+        for name in found:
             try:
-                if kind == CONTAINER:
-                    client.containers.get(name).remove(force=True)
-                else:
-                    client.networks.get(name).remove()
+                client.containers.get(name).remove(force=True)
             except NotFound:
                 continue
             console.say(f"removed {name}, which was half made")

@@ -10,7 +10,7 @@ import pulumi_docker as docker
 from pulumi.dynamic import Resource as DynamicResource
 
 from components.config import StackConfig
-from components.platforms.docker_live import ConfigurationProvider, StartedProvider
+from components.platforms.docker_live import ConfigurationProvider, NetworkProvider, StartedProvider
 from components.secrets import resolved
 from components.spec import Probe, Service
 
@@ -22,6 +22,12 @@ _START_PATIENCE = 180
 
 class Configuration(DynamicResource, module="docker", name="Configuration"):
     """The files of one service, live in its configuration volume."""
+
+
+class Network(DynamicResource, module="docker", name="Network"):
+    """The stack's own network."""
+
+    name: pulumi.Output[str]
 
 
 class Started(DynamicResource, module="docker", name="Started"):
@@ -36,14 +42,16 @@ class DockerPlatform:
         self.host = config.docker.host or ""
         self.prefix = f"observatory-{config.environment}"
         self.provider = docker.Provider("engine", host=self.host or None, opts=pulumi.ResourceOptions(parent=parent))
-        ipam = [docker.NetworkIpamConfigArgs(subnet=config.docker.subnet)] if config.docker.subnet else None
-        self.network = docker.Network(
+        self.network = Network(
+            NetworkProvider(),
             "network",
-            name=self.prefix,
-            driver="bridge",
-            ipam_configs=ipam,
-            labels=[docker.NetworkLabelArgs(label="observatory.environment", value=config.environment)],
-            opts=self._options(parent),
+            {
+                "host": self.host,
+                "name": self.prefix,
+                "subnet": config.docker.subnet or "",
+                "labels": {"observatory.environment": config.environment},
+            },
+            pulumi.ResourceOptions(parent=parent),
         )
 
     def _options(self, parent: pulumi.Resource, **more: Any) -> pulumi.ResourceOptions:

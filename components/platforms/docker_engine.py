@@ -18,6 +18,7 @@ from typing import Any
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.types import IPAMConfig, IPAMPool
 
 from components.platforms.errors import DeploymentError
 
@@ -52,6 +53,31 @@ class Engine:
             return
         except APIError as error:
             raise DeploymentError(f"volume {name} cannot be removed: {error.explanation or error}") from None
+
+    def make_network(self, name: str, subnet: str, labels: dict[str, str]) -> None:
+        """Make a bridge network; one of the same name, labels and subnet is taken as it is."""
+        try:
+            found = self.client.networks.list(names=[f"^{name}$"])
+            if not found:
+                pools = [IPAMPool(subnet=subnet)] if subnet else []
+                ipam = IPAMConfig(pool_configs=pools) if pools else None
+                self.client.networks.create(name, driver="bridge", labels=labels, ipam=ipam, check_duplicate=True)
+                return
+            attributes = found[0].attrs
+        except APIError as error:
+            raise DeploymentError(f"network {name} cannot be made: {error.explanation or error}") from None
+        subnets = [pool.get("Subnet") for pool in attributes["IPAM"].get("Config") or []]
+        if attributes.get("Labels") != labels or (subnet and subnets != [subnet]):
+            raise DeploymentError(f"network {name} is there already and not this stack's; rename or remove it")
+
+    def remove_network(self, name: str) -> None:
+        """Remove a network; one that is gone already is fine."""
+        try:
+            self.client.networks.get(name).remove()
+        except NotFound:
+            return
+        except APIError as error:
+            raise DeploymentError(f"network {name} cannot be removed: {error.explanation or error}") from None
 
     # Configuration
 

@@ -65,6 +65,31 @@ class ConfigurationProvider(PlainSpokenProvider):
         Engine(props["host"]).remove_volume(props["volume"])
 
 
+class NetworkProvider(PlainSpokenProvider):
+    """The stack's own bridge network; its name is the resource's id. Properties: host, name, subnet, labels.
+
+    The Docker provider's own resource waits two seconds after each creation, and every container waits for it.
+    """
+
+    def create(self, props: Properties) -> CreateResult:
+        """Make the network, or take one that an interrupted update left."""
+        from components.platforms.docker_engine import Engine
+
+        Engine(props["host"]).make_network(props["name"], props["subnet"], props["labels"])
+        return CreateResult(props["name"], props)
+
+    def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
+        """A network cannot be changed: any difference is a new one, and so are the containers on it."""
+        replaces = [key for key in ("name", "subnet", "labels", "host") if olds.get(key) != news.get(key)]
+        return DiffResult(changes=bool(replaces), replaces=replaces, delete_before_replace=True)
+
+    def delete(self, _id: str, props: Properties) -> None:
+        """Remove the network; whoever still uses it is named."""
+        from components.platforms.docker_engine import Engine
+
+        Engine(props["host"]).remove_network(props["name"])
+
+
 class StartedProvider(PlainSpokenProvider):
     """Done once a container runs and its health check succeeds. Properties: host, container, container_id, probe."""
 

@@ -47,7 +47,7 @@ def test_ctrl_c(stopped: Stack) -> None:
     stack.no_changes()
 
 
-@pytest.mark.parametrize("moment", ["Network network creating", "Container prometheus creating"])
+@pytest.mark.parametrize("moment", ["docker:Network network creating", "Container prometheus creating"])
 def test_power_cut(stopped: Stack, moment: str) -> None:
     """All processes die at once, with the network or containers half made."""
     stack = stopped

@@ -60,7 +60,7 @@ def test_every_resource_stands_below_its_services_component() -> None:
     deployment = everything()
     components = {each.urn: each for each in deployment.resources if not each.custom}
     for each in deployment.resources:
-        if each.custom and each.type.startswith("docker:") and each.name != "network":
+        if each.custom and each.type.startswith("docker:"):
             service = components[each.parent].name
             assert each.name == service or each.name.startswith(f"{service}-")
     types = {each.type.rpartition(":")[2] for each in below(deployment, "prometheus")}
@@ -84,8 +84,8 @@ def test_the_network_is_the_stacks_own_and_every_service_has_its_name_in_it() ->
     deployment = everything()
     (network,) = deployment.of("Network")
     assert network.values["name"] == "observatory-everything"
-    assert network.values["ipamConfigs"] == [{"subnet": "172.30.0.0/24"}]
-    assert "ipamConfigs" not in dev().of("Network")[0].values
+    assert network.values["subnet"] == "172.30.0.0/24"
+    assert dev().of("Network")[0].values["subnet"] == ""
     for container in deployment.of("Container"):
         assert container.values["networksAdvanced"] == [{"name": "observatory-everything", "aliases": [container.name]}]
         assert network.urn in container.dependencies
