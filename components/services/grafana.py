@@ -92,7 +92,8 @@ def _settings(context: Context) -> str:
         "auth.anonymous": {"enabled": "false"},
         "analytics": {"reporting_enabled": "false", "check_for_updates": "false", "check_for_plugin_updates": "false"},
         # On a read-only file system the updater of bundled plugins would remove the datasources it cannot replace.
-        "plugins": {"preinstall": ",".join(config.grafana.plugins), "preinstall_auto_update": "false"},
+        "plugins": _plugins(config.grafana.plugins),
+        "news": {"news_feed_enabled": "false"},
         "unified_alerting": {"enabled": "false"},
         "log": {"mode": "console"},
         "metrics": {"enabled": "true"},
@@ -109,6 +110,12 @@ def _settings(context: Context) -> str:
     text = io.StringIO()
     parser.write(text)
     return text.getvalue()
+
+
+def _plugins(wanted: Sequence[str]) -> dict[str, str]:
+    """Those that the stack file names, at their versions; without any, Grafana fetches none of its own choice."""
+    chosen = {"preinstall": ",".join(wanted)} if wanted else {"preinstall_disabled": "true"}
+    return chosen | {"preinstall_auto_update": "false"}
 
 
 _PROVIDER: dict[str, Any] = {
@@ -207,7 +214,10 @@ _DATASOURCES = {"prometheus": _prometheus_source, "alertmanager": _alertmanager_
 
 def _reload_commands(scheme: str) -> tuple[tuple[str, ...], ...]:
     """Takes up a rotated administrator password, then datasources and dashboards. No secret is an argument."""
-    reset = f"grafana cli admin reset-admin-password --password-from-stdin < {_CONFIG}/secrets/admin-password"
+    reset = (
+        f"grafana cli --homepath /usr/share/grafana --config {_CONFIG}/grafana.ini admin reset-admin-password "
+        f"--password-from-stdin < {_CONFIG}/secrets/admin-password"
+    )
     call = ("curl", "-fsSk", "--netrc-file", f"{_CONFIG}/secrets/netrc", "-X", "POST")
     api = f"{scheme}://localhost:{PORT}/api/admin/provisioning"
     return (("sh", "-c", reset), *((*call, f"{api}/{kind}/reload") for kind in ("datasources", "dashboards")))

@@ -177,3 +177,9 @@ def test_a_reload_names_no_secret_and_asks_for_datasources_and_dashboards() -> N
     ]
     for command in reload.commands[1:]:
         assert command[command.index("--netrc-file") + 1] == f"{CONFIG}/secrets/netrc"
+
+
+def test_it_fetches_the_plugins_that_were_asked_for_and_no_others() -> None:
+    chosen = settings(grafana(grafana={"plugins": ["grafana-clock-panel@2.1.8"]}))["plugins"]
+    assert (chosen["preinstall"], chosen["preinstall_auto_update"]) == ("grafana-clock-panel@2.1.8", "false")
+    assert settings(grafana())["plugins"]["preinstall_disabled"] == "true"
