@@ -20,7 +20,9 @@ NAME_PATTERN = r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$"
 class Model(BaseModel):
     """Frozen, and strict about keys: a mistyped key is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        defer_build=True, frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
+    )
 
 
 def seconds(duration: str) -> float:
