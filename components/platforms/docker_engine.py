@@ -5,10 +5,8 @@ Everything goes through the API, nothing through paths of this machine: so a rem
 
 from __future__ import annotations
 
-import io
 import json
 import re
-import tarfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
+from components.platforms.docker_archive import folder_entry, link_entry, link_target, put, slot_entries, tombstone
 from components.platforms.errors import DeploymentError
 
 SLOTS = ("a", "b")
@@ -91,25 +90,25 @@ class Engine:
         uid, gid = (int(part) for part in props["user"].split(":"))
         self.client.volumes.create(props["volume"], labels=props["labels"])
         with self._helper(props) as helper:
-            active = _link_target(helper, f"/config/{CURRENT}")
+            active = link_target(helper, f"/config/{CURRENT}")
             target = SLOTS[1] if active == SLOTS[0] else SLOTS[0]
             # One archive, for the engine mounts everything anew for each; unpacked in order, so the switch comes last.
             # It passes over an entry for the folder it unpacks into, so the roots are named from above.
             roots = ["config", *(f"data/{index}" for index in range(len(props["data_volumes"])))]
-            entries = [_folder(root, uid, gid, 0o755) for root in roots]
-            entries += _slot(f"config/{target}", files, secret_paths, uid, gid)
-            _put(helper, "/", [*entries, _link(f"config/{CURRENT}", target)])
+            entries = [folder_entry(root, uid, gid, 0o755) for root in roots]
+            entries += slot_entries(f"config/{target}", files, secret_paths, uid, gid)
+            put(helper, "/", [*entries, link_entry(f"config/{CURRENT}", target)])
             try:
                 self._reload(props, changed)
             except DeploymentError:
                 if active:
                     # Some programs take half of a bad configuration, so the old one is loaded again as a whole.
-                    _put(helper, "/config", [_link(CURRENT, active), _tombstone(target)])
+                    put(helper, "/config", [link_entry(CURRENT, active), tombstone(target)])
                     with suppress(DeploymentError):
                         self._reload(props, changed)
                 raise
             if active:
-                _put(helper, "/config", [_tombstone(active)])
+                put(helper, "/config", [tombstone(active)])
 
     @contextmanager
     def _helper(self, props: dict[str, Any]) -> Iterator[Container]:
@@ -246,60 +245,3 @@ def _reasons(log: str) -> str:
             text = str(json.loads(f'"{text}"'))
         found.append(text)
     return "; ".join(dict.fromkeys(found)) or "it gives no reason"
-
-
-# Archives. The engine unpacks entries in order; a file in place of a folder removes the folder, and vice versa.
-
-Entry = tuple[tarfile.TarInfo, bytes]
-
-
-def _entry(path: str, kind: bytes, mode: int, uid: int = 0, gid: int = 0, data: bytes = b"", target: str = "") -> Entry:
-    info = tarfile.TarInfo(path)
-    info.type, info.mode, info.uid, info.gid, info.size, info.linkname = kind, mode, uid, gid, len(data), target
-    info.mtime = time.time()
-    return info, data
-
-
-def _folder(path: str, uid: int, gid: int, mode: int) -> Entry:
-    return _entry(path, tarfile.DIRTYPE, mode, uid, gid)
-
-
-def _link(path: str, target: str) -> Entry:
-    return _entry(path, tarfile.SYMTYPE, 0o777, target=target)
-
-
-def _tombstone(slot: str) -> Entry:
-    """An empty file where a slot was: unpacking it removes the folder with all that is in it."""
-    return _entry(slot, tarfile.REGTYPE, 0o600)
-
-
-def _slot(slot: str, files: dict[str, str], secret_paths: set[str], uid: int, gid: int) -> list[Entry]:
-    entries = [_tombstone(slot), _folder(slot, uid, gid, 0o755)]
-    folders: set[str] = set()
-    for path in sorted(files):
-        parts = path.split("/")[:-1]
-        for depth in range(1, len(parts) + 1):
-            folder = "/".join(parts[:depth])
-            if folder not in folders:
-                folders.add(folder)
-                entries.append(_folder(f"{slot}/{folder}", uid, gid, 0o755))
-        mode = 0o400 if path in secret_paths else 0o444
-        entries.append(_entry(f"{slot}/{path}", tarfile.REGTYPE, mode, uid, gid, files[path].encode()))
-    return entries
-
-
-def _put(container: Container, folder: str, entries: list[Entry]) -> None:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for info, data in entries:
-            archive.addfile(info, io.BytesIO(data) if info.isreg() else None)
-    if not container.put_archive(folder, buffer.getvalue()):
-        raise DeploymentError(f"{container.name}: files cannot be written to {folder}")
-
-
-def _link_target(container: Container, path: str) -> str:
-    try:
-        _, stat = container.get_archive(path)
-    except NotFound:
-        return ""
-    return str((stat or {}).get("linkTarget", "")).rsplit("/", 1)[-1]

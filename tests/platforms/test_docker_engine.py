@@ -11,7 +11,8 @@ import pytest
 from docker.errors import NotFound
 
 from components.platforms import docker_engine
-from components.platforms.docker_engine import Engine, _link_target, _poll, _reasons, _slot
+from components.platforms.docker_archive import link_target, slot_entries
+from components.platforms.docker_engine import Engine, _poll, _reasons
 from components.platforms.errors import DeploymentError
 
 PROPS: dict[str, Any] = {
@@ -191,7 +192,7 @@ def test_the_second_write_takes_the_other_slot_and_removes_the_first_with_its_re
 
 
 def test_a_slot_is_emptied_before_it_is_filled_and_folders_come_before_their_files() -> None:
-    entries = [info for info, _ in _slot("b", {"x/y/z": "1", "x/a": "2", "w": "3"}, {"w"}, 5, 6)]
+    entries = [info for info, _ in slot_entries("b", {"x/y/z": "1", "x/a": "2", "w": "3"}, {"w"}, 5, 6)]
     assert [(info.name, info.isdir()) for info in entries] == [
         ("b", False),
         ("b", True),
@@ -210,7 +211,7 @@ def test_sizes_count_bytes_not_characters(engine: Engine, played: PlayedEngine) 
 
 
 def test_no_link_is_no_slot(played: PlayedEngine) -> None:
-    assert _link_target(cast("Any", PlayedContainer(played, "x")), "/config/current") == ""
+    assert link_target(cast("Any", PlayedContainer(played, "x")), "/config/current") == ""
 
 
 # Reloading
