@@ -49,8 +49,3 @@ def load_catalogue(images: Images, substitutes: Path = SUBSTITUTES) -> ImageCata
         local = {key: image for key, image in found.items() if key in pins and key not in images.overrides}
     instead_of = {product: pins[product] for product, image in local.items() if image}
     return ImageCatalogue({**pins, **local, **images.overrides}, instead_of)
-
-
-def pinned_version(product: str) -> str:
-    """The version in versions.yaml without a leading v, for example 3.13.5."""
-    return str(_pinned()[product]["tag"]).removeprefix("v")
