@@ -1,36 +1,147 @@
-"""Alert and recording rules of what is planned, with the links that people follow from an alert."""
+"""Alert and recording rules of a stack: chosen, set to the stack's numbers, linked to pages and dashboards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cache
-from pathlib import Path
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import dashboards
+from components import objectives, onboarding
+from components.catalogue import (
+    DERIVED,
+    EVERYWHERE,
+    EXPOSED,
+    RuleFile,
+    all_alerts,
+    exposed_series,
+    rule_file,
+    rule_subjects,
+)
+from components.config import StackConfig
 from components.context import Context
+from components.parameters import Parameter
+from components.promql import metrics_in
 from components.spec import File
-from components.yaml_text import dump, load
+from components.yaml_text import dump
 
-FOLDER = Path(__file__).resolve().parents[1] / "rules"
-
-
-@cache
-def _load(product: str) -> tuple[dict[str, Any], ...]:
-    path = FOLDER / f"{product}.yaml"
-    if not path.is_file():
-        return ()
-    return tuple(load(path.read_text())["groups"])
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+_WORDS = ("summary", "description")
 
 
 def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:
-    """One file per planned product that has rules; the file name is the product's."""
+    """One file for each subject that has rules in this stack; the file's name is the subject's."""
     links = _dashboard_urls(context, set(products))
-    return tuple(
-        File(f"rules/{product}.yaml", rendered_groups(context, groups, links))
-        for product in products
-        if (groups := _load(product))
-    )
+    chosen = chosen_groups(context.config, products)
+    return tuple(File(f"rules/{subject}.yaml", rendered_groups(context, chosen[subject], links)) for subject in chosen)
+
+
+def chosen_groups(config: StackConfig, products: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """Subject to the groups that this stack evaluates, with its numbers set; the links are still missing.
+
+    A product's rules are on when it is planned. Of what services expose, a rule is on when every metric it asks for
+    is declared by some service, or recorded by another rule that is on.
+    """
+    planned = set(products)
+    known = set(exposed_series(EVERYWHERE)) | exposed_by_services(config)
+    chosen: dict[str, list[dict[str, Any]]] = {}
+    generated = {"services": onboarding.groups(config), "slo": objectives.groups(config)}
+    for groups in generated.values():
+        known |= {rule["record"] for group in groups for rule in group["rules"]}
+    for subject in (*[name for name in rule_subjects() if name not in DERIVED], *DERIVED):
+        file = rule_file(subject)
+        groups = list(generated.get(subject, ()))
+        if file and subject in planned:
+            groups += settled_groups(file, config.alerts)
+        elif file and (subject in EXPOSED or generated.get(subject)):
+            groups += _answerable(settled_groups(file, config.alerts), known)
+        if groups := [group for group in groups if group["rules"]]:
+            chosen[subject] = groups
+    return chosen
+
+
+def exposed_by_services(config: StackConfig) -> set[str]:
+    """The names in queries of all metrics that services declare."""
+    return {series for service in config.services for series in onboarding.declared_series(service)}
+
+
+def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:
+    """Every subject that has series in this stack; what dashboards need is among these or not."""
+    found = set(products)
+    for service in config.services:
+        found |= {"services", *service.exposes}
+        found |= {"slo"} if service.objectives.availability or service.objectives.latency else set()
+    declared = exposed_by_services(config)
+    return found | {subject for subject in EXPOSED if exposed_series(subject) and exposed_series(subject) <= declared}
+
+
+def settled_groups(file: RuleFile, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The groups of a file with every parameter in its place; alerts that are switched off are left out."""
+    return [
+        group
+        | {
+            "rules": [
+                _settled(rule, file.parameters.get(rule.get("alert", ""), {}), settings.get(rule.get("alert", "")))
+                for rule in group["rules"]
+                if settings.get(rule.get("alert", "")) is not False
+            ]
+        }
+        for group in file.groups
+    ]
+
+
+def _settled(rule: dict[str, Any], parameters: Mapping[str, Parameter], own: Any) -> dict[str, Any]:
+    own = own or {}
+    values = {name: parameter.read(own.get(name, parameter.default)) for name, parameter in parameters.items()}
+
+    def place(text: str, words: bool) -> str:
+        def value(match: re.Match[str]) -> str:
+            parameter = parameters[match[1]]
+            return (parameter.in_words if words else parameter.in_expression)(values[match[1]])
+
+        return _PLACEHOLDER.sub(value, text) if "${" in text else text
+
+    settled = rule | {"expr": place(rule["expr"], words=False)}
+    if "annotations" in rule:
+        settled["annotations"] = {key: place(text, key in _WORDS) for key, text in rule["annotations"].items()}
+    if "for" in own:
+        # Where the rule has it, so that a reader finds the keys of every rule in the same order.
+        settled = {key: value for key, value in settled.items() if key in ("alert", "expr")} | {
+            "for": own["for"],
+            **{key: value for key, value in settled.items() if key not in ("alert", "expr", "for")},
+        }
+    if "severity" in own:
+        settled["labels"] = settled["labels"] | {"severity": own["severity"]}
+    return settled
+
+
+def _answerable(groups: list[dict[str, Any]], known: set[str]) -> list[dict[str, Any]]:
+    """Without the rules that ask for a metric that nobody exposes; adds to `known` what the others record."""
+    found = []
+    for group in groups:
+        rules = []
+        for rule in group["rules"]:
+            if metrics_in(rule["expr"]) <= known:
+                rules.append(rule)
+                known |= {rule["record"]} if "record" in rule else set()
+        found.append(group | {"rules": rules})
+    return found
+
+
+class StackLimits:
+    """The numbers of one stack's alerts, for whoever compares with them: dashboards, reports."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        self._settings = settings
+
+    def __call__(self, alert: str, parameter: str = "threshold") -> float:
+        """The number in base units; a KeyError is a mistake in the caller."""
+        declared = all_alerts()[alert].parameters[alert][parameter]
+        own = self._settings.get(alert) or {}
+        value = declared.read(own.get(parameter, declared.default))
+        if isinstance(value, str):
+            raise KeyError(f"{alert}.{parameter} is a window of time, no number")
+        return value
 
 
 def rendered_groups(context: Context, groups: Iterable[dict[str, Any]], links: dict[str, str]) -> str:
@@ -42,8 +153,9 @@ def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
     """The address of each dashboard that Grafana has, by uid; none without Grafana."""
     if "grafana" not in planned:
         return {}
+    on = subjects_on(context.config, planned)
     shown = [dashboards.load(name) for name in context.config.dashboards]
-    return {board.UID: f"{grafana_url(context)}/d/{board.UID}" for board in shown if planned >= board.NEEDS}
+    return {board.UID: f"{grafana_url(context)}/d/{board.UID}" for board in shown if on >= board.NEEDS}
 
 
 def _group(context: Context, group: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:

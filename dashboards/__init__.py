@@ -3,6 +3,8 @@
 import importlib
 from typing import Any, Protocol, cast
 
+from components.parameters import Limits
+
 CATALOGUE: tuple[str, ...] = ("stack", "node", "api-overview")
 """In the order in which they are listed to a reader."""
 
@@ -15,10 +17,13 @@ class DashboardModule(Protocol):
     TITLE: str
     FOLDER: str
     NEEDS: frozenset[str]
-    """Products that have to be planned for the dashboard to have data; empty means that it always has."""
+    """Subjects that all have to be on for the dashboard to have data: products, or what services expose."""
 
-    def build(self) -> dict[str, Any]:
-        """Return the dashboard in Grafana's classic JSON model, as plain data."""
+    def build(self, limits: Limits) -> dict[str, Any]:
+        """Return the dashboard in Grafana's classic JSON model, as plain data.
+
+        `limits` gives the numbers of the stack's alerts, so that lines in graphs stand where the alerts do.
+        """
 
 
 def load(name: str) -> DashboardModule:

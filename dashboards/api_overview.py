@@ -5,6 +5,7 @@ Counters and buckets are summed before anything is divided: a mean of ratios or 
 
 from typing import Any
 
+from components.parameters import Limits
 from dashboards.style import GREEN, ORANGE, RED, YELLOW, Board, Limit, Query, graph, listing, number, variable
 
 UID = "api-overview"
@@ -27,7 +28,7 @@ def _quantile(share: float, by: str) -> str:
     return f"histogram_quantile({share}, sum by (le, {by}) ({buckets}))"
 
 
-def build() -> dict[str, Any]:
+def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(UID, TITLE, "Rate, errors and duration of HTTP requests, by service.", tags=["services"])
     board.variable(

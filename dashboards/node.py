@@ -5,6 +5,7 @@ No network: node exporter sees the interface of its own container, not those of 
 
 from typing import Any
 
+from components.parameters import Limits
 from dashboards.style import ORANGE, RED, YELLOW, Board, Limit, Query, graph, number, rate, variable
 
 UID = "node"
@@ -204,7 +205,7 @@ def _disks(board: Board) -> None:
     )
 
 
-def build() -> dict[str, Any]:
+def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(UID, TITLE, "Processors, memory, disks and clock of the hosts under the stack.", tags=["hosts"])
     seen = 'node_boot_time_seconds{job="node-exporter"'

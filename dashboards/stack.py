@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from components.parameters import Limits
 from dashboards.stack_products import containers, probes, traces
 from dashboards.style import GREEN, ORANGE, RED, Board, Limit, Query, graph, listing, number, rate, variable
 
@@ -228,7 +229,7 @@ def _alerting(board: Board) -> None:
     )
 
 
-def build() -> dict[str, Any]:
+def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(
         UID, TITLE, "Whether the stack scrapes, evaluates, notifies and traces, and how much it holds.", ["stack"]

@@ -41,8 +41,22 @@ def size_bytes(size: str) -> int:
     return int(size[:-2]) * _SIZES[size[-2:]]
 
 
+def is_duration(text: str) -> bool:
+    """Whether Prometheus reads the text as a duration, longer than nothing and at most 100 years."""
+    return bool(_DURATION.fullmatch(text)) and not text.endswith("\n") and 0 < seconds(text) <= _LONGEST
+
+
+def duration_text(length: float) -> str:
+    """A number of seconds as Prometheus writes durations: `1h30m`, `500ms`; below a millisecond, as a fraction."""
+    rest, text = round(length * 1000), ""
+    for unit in ("d", "h", "m", "s", "ms"):
+        amount, rest = divmod(rest, round(_UNITS[unit] * 1000))
+        text += f"{amount}{unit}" if amount else ""
+    return text or f"{length:g}s"
+
+
 def _check_duration(value: str) -> str:
-    if not _DURATION.fullmatch(value) or value.endswith("\n") or not 0 < seconds(value) <= _LONGEST:
+    if not is_duration(value):
         raise ValueError(
             "must be a duration such as 15s, 1m30s or 30d (units y, w, d, h, m, s, ms in this order; at most 100y)"
         )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from components.config.base import Duration, Label, Model, Name, PortNumber, Secret, Target, Url, seconds
+from components.config.metrics import DeclaredMetric, MetricName, Objectives, Subject
 
 
 class StaticDiscovery(Model):
@@ -128,6 +129,20 @@ class MonitoredService(Model):
     authentication: Authentication | None = Field(default=None, description="How Prometheus logs in. Default: not.")
     tls: ClientTls | None = Field(default=None, description="Own authority or client certificate; needs https.")
     labels: dict[Label, str] = Field(default_factory=dict, description="Further labels on every series of it.")
+    exposes: tuple[Subject, ...] = Field(
+        default=(), description="Known sets of metrics that it exposes; each brings its alerts and dashboards."
+    )
+    metrics: dict[MetricName, DeclaredMetric] = Field(
+        default_factory=dict, description="Further metrics, or other labels and buckets than a known set has."
+    )
+    objectives: Objectives = Field(default=Objectives(), description="What it promises.")
+    instances: int | None = Field(
+        default=None, ge=1, le=100_000, description="How many there are at most. Default: its static targets, else 1."
+    )
+    series_budget: int = Field(default=10_000, ge=1, description="Series that all its instances may have together.")
+    channels: tuple[Name, ...] = Field(
+        default=(), description="Channels that get all its alerts, besides what the routes say."
+    )
     sample_limit: int = Field(default=20000, ge=1, description="Samples a scrape; above it the scrape fails.")
     fallback_protocol: Literal["PrometheusText0.0.4", "PrometheusText1.0.0", "OpenMetricsText1.0.0"] | None = Field(
         default=None, description="For targets that send no Content-Type, which Prometheus 3 refuses."

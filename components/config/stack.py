@@ -9,6 +9,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting
 from components.config.base import Model, Name, seconds
 from components.config.errors import Problem, RelationError
@@ -58,6 +59,9 @@ class StackConfig(Model):
     exporters: Exporters = Exporters()
     tracing: Tracing = Tracing()
     alerting: Alerting = Alerting()
+    alerts: dict[str, AlertSettings] = Field(
+        default_factory=dict, description="Alert to its own numbers, or to `off`; docs/guide/alerts.md lists them all."
+    )
     grafana: Grafana = Grafana()
     dashboards: tuple[DashboardName, ...] = Field(
         default=DASHBOARDS, description="Those whose products are deployed are provisioned."
@@ -76,6 +80,7 @@ class StackConfig(Model):
             self._check_access,
             self._check_channels,
             self._check_products,
+            self._check_alerts,
         )
         problems = [problem for check in checks for problem in check()]
         if problems:
@@ -161,6 +166,9 @@ class StackConfig(Model):
         for name in sorted({*alerting.channels} - {name for _, names in named for name in names}):
             hint = "name it in default_channels, a route or dead_mans_switch"
             yield Problem(f"alerting.channels.{name}", "gets no alert", hint=hint)
+
+    def _check_alerts(self) -> Iterator[Problem]:
+        yield from alert_problems(self.alerts)
 
     def _check_products(self) -> Iterator[Problem]:
         for key, names in (("resources", self.resources), ("images.overrides", self.images.overrides)):

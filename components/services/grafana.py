@@ -11,7 +11,7 @@ from typing import Any
 
 import dashboards
 from components.context import Context
-from components.rules import grafana_url
+from components.rules import StackLimits, grafana_url, subjects_on
 from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
 
@@ -129,12 +129,13 @@ _PROVIDER: dict[str, Any] = {
 
 
 def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
-    planned = {service.name for service in others}
+    on = subjects_on(context.config, [service.name for service in others])
+    limits = StackLimits(context.config.alerts)
     files = []
     for name in context.config.dashboards:
         dashboard = dashboards.load(name)
-        if planned >= dashboard.NEEDS:
-            text = json.dumps(dashboard.build(), indent=1, ensure_ascii=False)
+        if on >= dashboard.NEEDS:
+            text = json.dumps(dashboard.build(limits), indent=1, ensure_ascii=False)
             files.append(File(f"dashboards/{dashboard.FOLDER}/{name}.json", text + "\n"))
     return tuple(files)
 

@@ -5,9 +5,10 @@ from pathlib import Path
 import yaml
 
 import dashboards
+from components.rules import StackLimits
 from tests.rules.promtool import run
 
-BUILT = dashboards.load("api-overview").build()
+BUILT = dashboards.load("api-overview").build(StackLimits({}))
 SERIES = {
     # 10 requests a second: 9 good, 1 failed. The second service never fails, so it has no series of errors at all.
     'http_requests_total{service="shop", environment="prod", status_code="200", route="/"}': "0+540x120",

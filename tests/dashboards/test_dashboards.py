@@ -12,13 +12,17 @@ import pytest
 import yaml
 
 import dashboards
-from tests.rules.promql import known_metrics, metrics_in
+from components.catalogue import DERIVED, EXPOSED, METRICS, exposed_series
+from components.promql import metrics_in
+from components.rules import StackLimits
 from tests.rules.promtool import run
+from tests.rules.recorded import RECORDED_BY_THE_STACK
 
 ROOT = Path(__file__).parents[2]
-BUILT = {name: dashboards.load(name).build() for name in dashboards.CATALOGUE}
+BUILT = {name: dashboards.load(name).build(StackLimits({})) for name in dashboards.CATALOGUE}
 EVERY_DASHBOARD = pytest.mark.parametrize("name", dashboards.CATALOGUE)
-RECORDED = {
+KNOWN = {series for path in METRICS.iterdir() for series in exposed_series(path.stem)}
+RECORDED = RECORDED_BY_THE_STACK | {
     rule["record"]
     for path in (ROOT / "rules").glob("*.yaml")
     for group in yaml.safe_load(path.read_text())["groups"]
@@ -64,7 +68,8 @@ def test_modules_keep_their_contract(name: str) -> None:
     assert (BUILT[name]["uid"], BUILT[name]["title"]) == (module.UID, module.TITLE)
     assert re.fullmatch(r"[a-z0-9-]{1,40}", module.UID)
     assert module.FOLDER
-    assert set(yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())) >= module.NEEDS
+    products = yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
+    assert {*products, *EXPOSED, *DERIVED} >= module.NEEDS
 
 
 def test_uids_and_titles_are_unique() -> None:
@@ -175,9 +180,7 @@ def test_prometheus_can_parse_every_query(name: str, tmp_path: Path) -> None:
 @EVERY_DASHBOARD
 def test_every_metric_is_exposed_or_recorded(name: str) -> None:
     """A panel on a metric that does not exist is empty for ever."""
-    missing = {
-        title: metrics_in(with_values(target["expr"])) - known_metrics() - RECORDED for title, target in asked(name)
-    }
+    missing = {title: set(metrics_in(with_values(target["expr"]))) - KNOWN - RECORDED for title, target in asked(name)}
     assert {title: metrics for title, metrics in missing.items() if metrics} == {}
 
 

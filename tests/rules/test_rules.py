@@ -9,37 +9,65 @@ import pytest
 import yaml
 
 import dashboards
-from tests.rules.promql import known_metrics, metrics_in
+from components.catalogue import DERIVED, EXPOSED, METRICS, RuleFile, exposed_series, rule_file
+from components.promql import metrics_in
+from components.rules import settled_groups
 from tests.rules.promtool import promtool, run
+from tests.rules.recorded import RECORDED_BY_THE_STACK
+from tests.rules.rendered import rendered_rules
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "rules").glob("*.yaml"))
 UNIT_TESTS = sorted(Path(__file__).parent.glob("*.yaml"))
 HEADINGS = ["## Meaning", "## Impact", "## Check", "## Fix"]
 SEVERITIES = {"none", "warning", "critical", "emergency"}
-CATEGORIES = {"availability", "infrastructure", "monitoring", "security", "tracing"}
+CATEGORIES = {
+    "availability",
+    "backup",
+    "business",
+    "compliance",
+    "infrastructure",
+    "monitoring",
+    "performance",
+    "security",
+    "tracing",
+}
 
 
 def rules_in(path: Path) -> list[dict[str, Any]]:
-    """Return the rules of all groups of a file."""
-    return [rule for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"]]
+    """Return the rules of all groups of a file, with default numbers."""
+    file = rule_file(path.stem)
+    assert file
+    return [rule for group in settled_groups(file, {}) for rule in group["rules"]]
 
 
 ALERTS: list[dict[str, Any]] = [rule for path in RULES for rule in rules_in(path) if "alert" in rule]
+KNOWN = {series for path in METRICS.iterdir() for series in exposed_series(path.stem)}
 NAMES = [alert["alert"] for alert in ALERTS]
 EVERY_ALERT = pytest.mark.parametrize("alert", ALERTS, ids=NAMES)
 
 
-def test_promtool_accepts_every_file() -> None:
+def names_of(file: RuleFile) -> set[str]:
+    """The alerts of a file."""
+    return {rule["alert"] for rule in file.rules() if "alert" in rule}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every rule file with default numbers, and its unit tests beside it."""
+    return rendered_rules(tmp_path_factory.mktemp("rules"))
+
+
+def test_promtool_accepts_every_file(folder: Path) -> None:
     """Syntax, templates and duplicates."""
-    checked = run("check", "rules", "--lint=all", "--lint-fatal", *RULES)
+    checked = run("check", "rules", "--lint=all", "--lint-fatal", *(folder / path.name for path in RULES))
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
-def test_alerts_fire_and_stay_quiet(path: Path) -> None:
+def test_alerts_fire_and_stay_quiet(path: Path, folder: Path) -> None:
     """What promtool makes of made-up series, minute by minute."""
-    tested = run("test", "rules", path)
+    tested = run("test", "rules", folder / f"test-{path.name}")
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 
@@ -67,10 +95,22 @@ def test_names_are_unique() -> None:
 
 
 @pytest.mark.parametrize("path", RULES, ids=lambda path: path.stem)
-def test_files_are_named_for_a_product_and_groups_for_their_file(path: Path) -> None:
-    """The product's presence in a stack switches its file on."""
-    assert path.stem in yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
+def test_files_are_named_for_a_subject_and_groups_for_their_file(path: Path) -> None:
+    """The subject's presence in a stack switches its file on."""
+    products = yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
+    assert path.stem in {*products, *EXPOSED, *DERIVED}
     assert [group["name"] for group in yaml.safe_load(path.read_text())["groups"]] == [path.stem]
+
+
+@EVERY_ALERT
+def test_parameters_are_declared_and_used(alert: dict[str, Any]) -> None:
+    """A parameter that the rule does not use would be set without effect; one that is not declared stays as text."""
+    file = next(found for path in RULES if (found := rule_file(path.stem)) and alert["alert"] in names_of(found))
+    (source,) = (rule for rule in file.rules() if rule.get("alert") == alert["alert"])
+    parameters = file.parameters.get(alert["alert"], {})
+    assert set(re.findall(r"\$\{(\w+)\}", str(source))) == set(parameters)
+    assert all(re.match(r"[A-Z].*\.$", parameter.meaning) for parameter in parameters.values())
+    assert "${" not in str(alert)
 
 
 @EVERY_ALERT
@@ -114,8 +154,8 @@ def test_recording_rules_are_named_by_the_convention() -> None:
 def test_every_metric_is_exposed_by_some_program() -> None:
     """A rule on a metric that nobody exposes is quiet for ever, which looks like health."""
     rules = [rule for path in RULES for rule in rules_in(path)]
-    known = known_metrics() | {rule["record"] for rule in rules if "record" in rule}
-    unknown = {rule.get("alert") or rule["record"]: metrics_in(rule["expr"]) - known for rule in rules}
+    known = KNOWN | RECORDED_BY_THE_STACK | {rule["record"] for rule in rules if "record" in rule}
+    unknown = {rule.get("alert") or rule["record"]: set(metrics_in(rule["expr"])) - known for rule in rules}
     assert {name: metrics for name, metrics in unknown.items() if metrics} == {}
 
 
@@ -126,7 +166,7 @@ def test_pages_name_metrics_that_exist(alert: dict[str, Any]) -> None:
     named = set(
         re.findall(r"(?<![\w:./])(?:prometheus|alertmanager|node|otelcol|probe|container|grafana)_[a-z0-9_]+", page)
     )
-    assert named - known_metrics() == set()
+    assert named - KNOWN == set()
 
 
 def test_each_alert_has_a_page_and_each_page_an_alert() -> None:

@@ -1,0 +1,53 @@
+"""What follows from a service's declaration: its metrics, its series, and the rules that watch over both."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.catalogue import declared_metrics
+from components.config import StackConfig
+from components.config.metrics import DeclaredMetric, series_names
+from components.config.services import MonitoredService
+
+
+def declared(service: MonitoredService) -> dict[str, DeclaredMetric]:
+    """Every metric that the service exposes by its declaration; its own words win over those of a known set."""
+    known = {name: metric for subject in service.exposes for name, metric in declared_metrics(subject).items()}
+    return known | service.metrics
+
+
+def declared_series(service: MonitoredService) -> set[str]:
+    """The names in queries of what it declares."""
+    return {series for name, metric in declared(service).items() for series in series_names(name, metric.type)}
+
+
+def instances(service: MonitoredService) -> int:
+    """How many instances are expected."""
+    if service.instances is not None:
+        return service.instances
+    return len(service.discovery.static.targets) if service.discovery.static else 1
+
+
+def expected_series(service: MonitoredService) -> int:
+    """Series of all its instances together, by the declared label values; 0 where nothing is declared."""
+    return instances(service) * sum(metric.series() for metric in declared(service).values())
+
+
+def groups(config: StackConfig) -> list[dict[str, Any]]:
+    """One group of recording rules for each service: its budget, and which of its metrics have no series."""
+    return [{"name": f"service-{service.name}", "rules": _rules(service)} for service in config.services]
+
+
+def _rules(service: MonitoredService) -> list[dict[str, Any]]:
+    labels = {"service": service.name, "team": service.team}
+    budget = {"record": "service:series_budget:count", "expr": f"vector({service.series_budget})", "labels": labels}
+    missing = [
+        {
+            "record": "service:metric_missing:count",
+            "expr": f'absent({series_names(name, metric.type)[0]}{{service="{service.name}"}})',
+            "labels": labels | {"metric": name},
+        }
+        for name, metric in declared(service).items()
+        if not metric.optional
+    ]
+    return [budget, *missing]
