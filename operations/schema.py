@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from components.catalogue import all_alerts
 from components.config import StackConfig
+from components.config.alert_settings import Severity
 from components.config.load import FOLDER, KEY
 from operations import console
 
@@ -17,6 +19,7 @@ def stack_file_schema() -> dict[str, Any]:
     """JSON schema (draft 2020-12) of a whole `Pulumi.<environment>.yaml`."""
     stack = _clean(StackConfig.model_json_schema(by_alias=True))
     definitions = stack.pop("$defs")
+    stack["properties"]["alerts"] = _alerts(stack["properties"]["alerts"])
     secure = {"type": "object", "properties": {"secure": {"type": "string"}}, "required": ["secure"]}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -43,6 +46,33 @@ def stack_file_schema() -> dict[str, Any]:
         "required": ["config"],
         "$defs": dict(sorted({**definitions, "StackConfig": stack}.items())),
     }
+
+
+_KINDS: dict[str, dict[str, Any]] = {
+    "ratio": {"type": ["number", "string"], "examples": [0.02, "2%"]},
+    "seconds": {"type": ["number", "string"], "examples": ["500ms", "21d"]},
+    "bytes": {"type": ["number", "string"], "examples": ["10GB"]},
+    "window": {"type": "string", "examples": ["10m"]},
+}
+
+
+def _alerts(property_: dict[str, Any]) -> dict[str, Any]:
+    """Every alert of the catalogue with its parameters, so that an editor completes and refuses as the stack does."""
+    own: dict[str, Any] = {"for": {"type": "string"}, "severity": {"enum": list(get_args(Severity))}}
+    alerts = {}
+    for alert, file in sorted(all_alerts().items()):
+        parameters = {
+            name: {
+                **_KINDS.get(parameter.unit, {"type": "number"}),
+                "default": parameter.default,
+                "description": f"{parameter.meaning} Unit: {parameter.unit}.",
+            }
+            for name, parameter in file.parameters.get(alert, {}).items()
+        }
+        settings = {"type": "object", "properties": {**parameters, **own}, "additionalProperties": False}
+        alerts[alert] = {"anyOf": [{"const": False}, settings]}
+    kept = {key: property_[key] for key in ("description", "default") if key in property_}
+    return {**kept, "type": "object", "properties": alerts, "additionalProperties": False}
 
 
 def _clean(value: Any) -> Any:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from components.config import StackConfig, base, products
+from components.config import StackConfig, alert_settings, base, metrics, products
 from components.config.load import FOLDER
 from components.config.stack import PRODUCTS
 from operations import console
@@ -67,6 +67,19 @@ KINDS: tuple[tuple[Any, str, str], ...] = (
     (products.Address, "address", "An IP address of the engine's host: `127.0.0.1`, `0.0.0.0`, `::1`."),
     (products.ImageReference, "image", "Repository with tag or digest: `mirror.example.com/jaeger:2.20.0`."),
     (
+        metrics.MetricName,
+        "metric",
+        "A metric's name in Prometheus, without the suffix of a histogram's series: `http_request_duration_seconds`.",
+    ),
+    (metrics.LabelValues, "label values", "The values that are expected, `[open, paid]`, or their number, `12`."),
+    (metrics.Share, "share", "`99.9%` or `0.999`; from 50 % up to, but below 100 %."),
+    (
+        alert_settings.AlertSettings,
+        "settings of an alert",
+        "`off`, or the alert's own parameters with `for` and `severity`, each only where it should be another: "
+        "`{threshold: 2%, for: 10m}`. [The catalogue](alerts.md) lists alerts and parameters.",
+    ),
+    (
         base.Secret,
         "secret",
         "`{secret: name}`; the value is set by Pulumi, see [Secrets of a stack](operating.md#secrets-of-a-stack).",
@@ -100,6 +113,25 @@ services:
     interval: 30s
     discovery: {dns: {names: [search.example.com]}}
     authentication: {bearer: {token: {secret: searchToken}}}
+""",
+    "services[].objectives": """\
+services:
+  - name: checkout
+    team: payments
+    port: 8080
+    discovery: {static: {targets: [checkout-1.example.com, checkout-2.example.com]}}
+    exposes: [http, database]
+    metrics:
+      checkout_orders_total: {type: counter, labels: {state: [open, paid, refused]}}
+    objectives:
+      availability: {target: 99.9%, window: 30d}
+      latency: {target: 99%, threshold: 500ms}
+    channels: [payments-chat]
+alerting:
+  channels: {payments-chat: {type: webhook, url: "https://chat.example.com/hook"}}
+alerts:
+  APIHighErrorRate: {threshold: 2%, for: 10m}
+  HighRequestRate: off
 """,
     "services[].discovery": """\
 services:
