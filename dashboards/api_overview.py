@@ -11,7 +11,7 @@ from dashboards.style import GREEN, ORANGE, RED, YELLOW, Board, Limit, Query, gr
 UID = "api-overview"
 TITLE = "API overview"
 FOLDER = "Services"
-NEEDS: frozenset[str] = frozenset()
+NEEDS = frozenset({"http"})
 
 OBJECTIVE = 0.999
 """Share of requests that have to end without a server error, for the error budget."""
@@ -30,7 +30,7 @@ def _quantile(share: float, by: str) -> str:
 
 def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
-    board = Board(UID, TITLE, "Rate, errors and duration of HTTP requests, by service.", tags=["services"])
+    board = Board(UID, TITLE, "Rate, errors and duration of HTTP requests, by service.", limits, ["services"])
     board.variable(
         variable(
             "environment", "Environment", "Where the service runs.", "label_values(http_requests_total, environment)"

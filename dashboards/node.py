@@ -207,7 +207,7 @@ def _disks(board: Board) -> None:
 
 def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
-    board = Board(UID, TITLE, "Processors, memory, disks and clock of the hosts under the stack.", tags=["hosts"])
+    board = Board(UID, TITLE, "Processors, memory, disks and clock of the hosts under the stack.", limits, ["hosts"])
     seen = 'node_boot_time_seconds{job="node-exporter"'
     board.variable(variable("environment", "Environment", "Where the host is.", f"label_values({seen}}}, environment)"))
     hosts = f'label_values({seen}, environment=~"$environment"}}, instance)'

@@ -232,7 +232,11 @@ def _alerting(board: Board) -> None:
 def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(
-        UID, TITLE, "Whether the stack scrapes, evaluates, notifies and traces, and how much it holds.", ["stack"]
+        UID,
+        TITLE,
+        "Whether the stack scrapes, evaluates, notifies and traces, and how much it holds.",
+        limits,
+        ["stack"],
     )
     board.variable(variable("environment", "Environment", "Where the stack runs.", "label_values(up, environment)"))
     jobs = 'label_values(up{environment=~"$environment"}, job)'

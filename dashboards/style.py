@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from components.parameters import Limits
+
 with warnings.catch_warnings():
     # Modules of the SDK warn of their own dashboard classes when they are imported, in favour of a schema that
     # Grafana 12 does not provision from files.
@@ -43,6 +45,8 @@ class Limit:
 
     value: float
     colour: str = RED
+    alert: str = ""
+    """The alert that compares with the same number, if one does."""
 
 
 def rate(metric: str, labels: str) -> str:
@@ -203,7 +207,8 @@ def variable(name: str, label: str, description: str, values: str) -> dashboard.
 class Board:
     """A dashboard in the making: rows of panels, placed from left to right and from top to bottom."""
 
-    def __init__(self, uid: str, title: str, description: str, tags: Sequence[str] = ()) -> None:
+    def __init__(self, uid: str, title: str, description: str, limits: Limits, tags: Sequence[str] = ()) -> None:
+        self._limits = limits
         links = (
             dashboard.DashboardLink("Dashboards")
             .type(model.DashboardLinkType.DASHBOARDS)
@@ -226,6 +231,10 @@ class Board:
             .link(links)
         )
         self._id = self._x = self._y = self._height = 0
+
+    def limit(self, alert: str, colour: str = RED, parameter: str = "threshold") -> Limit:
+        """Where this stack's alert fires."""
+        return Limit(self._limits(alert, parameter), colour, alert)
 
     def variable(self, new: dashboard.QueryVariable) -> None:
         """Add a filter to the right of those there are."""
