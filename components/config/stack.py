@@ -10,7 +10,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from components.config.alert_settings import AlertSettings, alert_problems
-from components.config.alerting import Alerting
+from components.config.alerting import Alerting, alerting_problems
 from components.config.base import Model, Name, seconds
 from components.config.errors import Problem, RelationError
 from components.config.products import (
@@ -36,8 +36,6 @@ UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin")
 """Published ports of Jaeger, which has no authentication of its own."""
 OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
-OWN_RECEIVERS = ("nobody", "verification")
-"""Alertmanager's receivers that are always there."""
 LOOKBACK = 300
 """Seconds after which Prometheus takes a series for gone; two scrapes must fit in."""
 
@@ -149,23 +147,7 @@ class StackConfig(Model):
                 yield Problem(f"ports.{name}", "would be open to others without a password", where, hint)
 
     def _check_channels(self) -> Iterator[Problem]:
-        alerting = self.alerting
-        named = [("default_channels", alerting.default_channels)]
-        named += [(f"routes[{index}].channels", route.channels) for index, route in enumerate(alerting.routes)]
-        if alerting.dead_mans_switch:
-            named.append(("dead_mans_switch.channel", (alerting.dead_mans_switch.channel,)))
-        known = ", ".join(sorted(alerting.channels)) or "none is defined"
-        for where, names in named:
-            for name in dict.fromkeys(names):
-                if name not in alerting.channels:
-                    yield Problem(f"alerting.{where}", f"no channel is called that; channels: {known}", name)
-                if names.count(name) > 1:
-                    yield Problem(f"alerting.{where}", "is there twice; it would get each alert twice", name)
-        for name in sorted({*alerting.channels} & {*OWN_RECEIVERS}):
-            yield Problem(f"alerting.channels.{name}", "is the name of a receiver of the stack itself")
-        for name in sorted({*alerting.channels} - {name for _, names in named for name in names}):
-            hint = "name it in default_channels, a route or dead_mans_switch"
-            yield Problem(f"alerting.channels.{name}", "gets no alert", hint=hint)
+        yield from alerting_problems(self.alerting, self.services)
 
     def _check_alerts(self) -> Iterator[Problem]:
         yield from alert_problems(self.alerts)

@@ -12,6 +12,7 @@ from components.config.load import FOLDER, stack_path
 from components.plan import plan_stack_file, read_target_files
 from tests.support import ACCESS, MINIMAL, STACKS, changed, stack
 
+CHANNEL_TYPES = "'slack', 'pagerduty', 'email', 'webhook', 'opsgenie'"
 FILE = "stacks/Pulumi.test.yaml"
 SECRET = "hunter2-s3cr3t"
 
@@ -52,7 +53,8 @@ def load_error(folder: Path, text: str | bytes) -> str:
                 MINIMAL, alerting={"channels": {"chat": {"type": "slack", "url": {"secret": "a"}, "chanel": "#a"}}}
             ),
             (
-                "alerting.channels.chat.chanel: unknown key; allowed here: channel, send_resolved, type, url\n"
+                "alerting.channels.chat.chanel: unknown key; "
+                "allowed here: api_url, channel, send_resolved, token, type, url\n"
                 "      hint: did you mean channel?"
             ),
         ),
@@ -65,13 +67,13 @@ def load_error(folder: Path, text: str | bytes) -> str:
         (
             changed(MINIMAL, alerting={"routes": [{"match": {"a": "b"}, "channels": ["c"], "continues": True}]}),
             (
-                "alerting.routes[0].continues: unknown key; allowed here: channels, continue, "
-                "group_interval, group_wait, match, repeat_interval\n      hint: did you mean continue?"
+                "alerting.routes[0].continues: unknown key; allowed here: active, channels, continue, digest, group_by, "
+                "group_interval, group_wait, match, mute, not_match, repeat_interval\n      hint: did you mean continue?"
             ),
         ),
         (
             changed(MINIMAL, alerting={"channels": {"pager": {"type": "pager", "url": "x"}}}),
-            "alerting.channels.pager.type (is 'pager'): must be one of 'slack', 'webhook'",
+            f"alerting.channels.pager.type (is 'pager'): must be one of {CHANNEL_TYPES}",
         ),
         (
             changed(MINIMAL, alerting={"channels": {"pager": {"url": {"secret": "x"}}}}),
@@ -79,7 +81,7 @@ def load_error(folder: Path, text: str | bytes) -> str:
         ),
         (
             changed(MINIMAL, alerting={"channels": {"pager": {"type": [["x" * 5000]]}}}),
-            "alerting.channels.pager.type: must be one of 'slack', 'webhook'",
+            f"alerting.channels.pager.type: must be one of {CHANNEL_TYPES}",
         ),
         (changed(MINIMAL, data={"zzz": 1}), "data.zzz: unknown key; allowed here: keep"),
         ({}, "environment: is required"),

@@ -134,7 +134,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"alerting__channels": {"chat": SLACK}},
-        "alerting.channels.chat: gets no alert\n      hint: name it in default_channels, a route or dead_mans_switch",
+        (
+            "alerting.channels.chat: gets no alert\n"
+            "      hint: name it in default_channels, a route, a service or dead_mans_switch"
+        ),
     ),
     (
         {"alerting__channels": {"nobody": SLACK}, "alerting__default_channels": ["nobody"]},

@@ -136,8 +136,10 @@ def test_a_slack_message_goes_to_its_channel_with_links() -> None:
     assert slack["channel"] == "#alerts"
     assert slack["api_url_file"] == f"{SECRETS}/team-chat-url"
     assert slack["send_resolved"] is True
-    for link in ("runbook_url", "dashboard_url"):
-        assert f"with .Annotations.{link}" in slack["text"]
+    buttons = {action["text"]: action["url"] for action in slack["actions"]}
+    assert list(buttons) == ["Dashboard", "Runbook", "Silence"]
+    assert '.CommonAnnotations.dashboard_url "https://grafana.example.com/dashboards"' in buttons["Dashboard"]
+    assert '.CommonAnnotations.runbook_url "https://runbooks.example.com/pages/"' in buttons["Runbook"]
 
 
 def test_a_webhook_has_its_address_here_or_in_a_secret_and_its_token_in_a_file() -> None:
