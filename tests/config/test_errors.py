@@ -67,8 +67,9 @@ def load_error(folder: Path, text: str | bytes) -> str:
         (
             changed(MINIMAL, alerting={"routes": [{"match": {"a": "b"}, "channels": ["c"], "continues": True}]}),
             (
-                "alerting.routes[0].continues: unknown key; allowed here: active, channels, continue, digest, group_by, "
-                "group_interval, group_wait, match, mute, not_match, repeat_interval\n      hint: did you mean continue?"
+                "alerting.routes[0].continues: unknown key; allowed here: active, channels, continue, digest, "
+                "group_by, group_interval, group_wait, match, mute, not_match, repeat_interval\n"
+                "      hint: did you mean continue?"
             ),
         ),
         (
