@@ -12,6 +12,7 @@ from components.config.load import FOLDER, stack_path
 from components.context import Context
 from components.images import ImageCatalogue, load_catalogue
 from components.services.alertmanager import alertmanager
+from components.services.alertmanager_receivers import channel_notes
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
@@ -54,11 +55,16 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         (services if available else withheld).append(shown)
         generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and name in shown.secrets)
     notes = [
-        f"{service.name} runs {service.image}, for {images.instead_of[service.name]} cannot be pulled on this machine"
+        f"{service.name} runs {service.image}, for {images.instead_of[service.name]} cannot be pulled on this machine "
+        "(see `make ready`)"
         for service in services
         if service.name in images.instead_of
     ]
-    notes += [f"{service.name} is left out: its image cannot be had on this machine" for service in withheld]
+    notes += [
+        f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"
+        for service in withheld
+    ]
+    notes += channel_notes(config.alerting)
     return Plan(
         environment=config.environment,
         services=tuple(services),

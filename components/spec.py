@@ -181,7 +181,7 @@ class Plan:
     """Products asked for whose image this machine cannot have; their files are in `withheld`."""
     withheld: tuple[Service, ...] = ()
     notes: tuple[str, ...] = ()
-    """What differs on this machine from what the versions file pins, a line each."""
+    """What people should know though nothing is wrong: other images than pinned, channels that end. A line each."""
     generated_secrets: tuple[str, ...] = ()
     """Secrets that the deployment makes up itself where the stack has no value for them."""
 

@@ -44,7 +44,7 @@ class MonitoringStack(pulumi.ComponentResource):
             platform.deploy(service, component, self.secrets)
             component.register_outputs({})
         for note in plan.notes:
-            pulumi.log.warn(f"{note} (see `make ready`)", self)
+            pulumi.log.warn(note, self)
         self.urls = {
             f"{service.name}-{port.name}" if port.name not in ("http", "ui") else service.name: (
                 f"{port.scheme}://{browsable(port.address)}:{port.published}"

@@ -152,7 +152,7 @@ def test_another_image_than_the_pinned_one_is_said(tmp_path: Path) -> None:
     notes = plan_stack(stack(), load_catalogue(Images(), local)).notes
     assert len(notes) == 2
     assert notes[0].startswith("alertmanager runs quay.io/prometheus/alertmanager:v0.31.1, for ")
-    assert notes[1] == "grafana is left out: its image cannot be had on this machine"
+    assert notes[1] == "grafana is left out: its image cannot be had on this machine (see `make ready`)"
     chosen = Images(overrides={"alertmanager": "example.com/am:1"})
     assert plan_stack(stack(), load_catalogue(chosen, local)).notes == notes[1:]
 
