@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 from toolchain import atomic, children
@@ -28,9 +29,16 @@ def _stamp() -> Path:
     return VENV / ".observatory.json"
 
 
+def _files(file: Path) -> Iterator[Path]:
+    """A requirement file and those that it includes."""
+    yield file
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("-r "):
+            yield from _files(file.parent / line.removeprefix("-r ").strip())
+
+
 def _digest(name: str) -> str:
-    names = [RUN] if name == RUN else [RUN, DEVELOP]
-    text = "\n".join((ROOT / each).read_text(encoding="utf-8") for each in names)
+    text = "\n".join(file.read_text(encoding="utf-8") for file in _files(ROOT / name))
     return hashlib.sha256(f"{python_version()}\n{text}".encode()).hexdigest()
 
 

@@ -35,7 +35,8 @@ class Clone:
         self.cache = folder / "cache" / "observatory"
         self.log = folder / "go.log"
         shutil.copytree(ROOT / "toolchain", self.root / "toolchain", ignore=shutil.ignore_patterns("__pycache__", "go"))
-        for name in ("requirements.txt", "requirements-dev.txt", "components/versions.yaml"):
+        requirements = ("requirements.txt", "requirements-dev.txt", "examples/requirements.txt")
+        for name in (*requirements, "components/versions.yaml"):
             (self.root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         programs = {"pulumi": "pulumi", "docker-provider": "pulumi-resource-docker", "prometheus": "promtool"}

@@ -1,0 +1,1 @@
+"""The world around the demo: customers, the payment provider, and the switch for faults."""
