@@ -25,6 +25,8 @@ DERIVED = ("services", "slo")
 """Subjects whose series the stack records itself, from what services declare."""
 EVERYWHERE = "scraping"
 """Metrics that Prometheus adds to every scrape, and that any program may have."""
+PROBES = "probe"
+"""The metrics that every probe answers with; there are probes only where the stack file names some."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +93,11 @@ def exposed_series(subject: str) -> frozenset[str]:
     return frozenset(
         series for name, metric in declared_metrics(subject).items() for series in series_names(name, metric.type)
     )
+
+
+@cache
+def everything_known() -> frozenset[str]:
+    """Every metric that any product or subject exposes, or any rule of the catalogue records."""
+    files = [file for subject in rule_subjects() if (file := rule_file(subject))]
+    recorded = {rule["record"] for file in files for rule in file.rules() if "record" in rule}
+    return frozenset(recorded).union(*(exposed_series(path.stem) for path in METRICS.iterdir()))

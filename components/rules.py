@@ -12,6 +12,7 @@ from components.catalogue import (
     DERIVED,
     EVERYWHERE,
     EXPOSED,
+    PROBES,
     RuleFile,
     all_alerts,
     exposed_series,
@@ -39,11 +40,14 @@ def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:
 def chosen_groups(config: StackConfig, products: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
     """Subject to the groups that this stack evaluates, with its numbers set; the links are still missing.
 
-    A product's rules are on when it is planned. Of what services expose, a rule is on when every metric it asks for
-    is declared by some service, or recorded by another rule that is on.
+    A rule is on when every metric it asks for is there: exposed by a planned product, declared by some service, or
+    recorded by another rule that is on. So no rule waits for what never comes.
     """
     planned = set(products)
     known = set(exposed_series(EVERYWHERE)) | exposed_by_services(config)
+    known = known.union(*(exposed_series(product) for product in planned))
+    if "blackbox-exporter" in planned and (config.probes or config.access):
+        known |= exposed_series(PROBES)
     chosen: dict[str, list[dict[str, Any]]] = {}
     generated = {"services": onboarding.groups(config), "slo": objectives.groups(config)}
     for groups in generated.values():
@@ -51,9 +55,7 @@ def chosen_groups(config: StackConfig, products: Iterable[str]) -> dict[str, lis
     for subject in (*[name for name in rule_subjects() if name not in DERIVED], *DERIVED):
         file = rule_file(subject)
         groups = list(generated.get(subject, ()))
-        if file and subject in planned:
-            groups += settled_groups(file, config.alerts)
-        elif file and (subject in EXPOSED or generated.get(subject)):
+        if file and (subject in planned or subject in EXPOSED or generated.get(subject)):
             groups += _answerable(settled_groups(file, config.alerts), known)
         if groups := [group for group in groups if group["rules"]]:
             chosen[subject] = groups

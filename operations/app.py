@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 
 Stack = Annotated[str, typer.Argument(help="Name of a stack (dev is stacks/Pulumi.dev.yaml), or path of a stack file.")]
+Stacks = Annotated[list[str], typer.Argument(metavar="STACK...", help="Names of stacks, or paths of stack files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 INTERRUPTED = 130
@@ -71,15 +72,30 @@ def render(
     _finish(lambda: render_command(stack, out, force, json))
 
 
+@app.command("keep-list")
+def keep_list(
+    stack: Stack,
+    service: Annotated[str | None, typer.Option("--service", help="Only this service.")] = None,
+    json: Json = False,
+) -> None:
+    """List the metrics of each service that rules and dashboards use.
+
+    To store no others: as `keep:` of the service, or for your own Prometheus.
+    """
+    from operations.keep_list import keep_list_command
+
+    _finish(lambda: keep_list_command(stack, service, json))
+
+
 @app.command()
-def validate(stack: Stack, json: Json = False) -> None:
-    """Check a stack and all that is rendered from it.
+def validate(stacks: Stacks, json: Json = False) -> None:
+    """Check stacks and all that is rendered from them.
 
     With the products' own programs; nothing is started.
     """
     from operations.validate import validate_command
 
-    _finish(lambda: validate_command(stack, json))
+    _finish(lambda: validate_command(stacks, json))
 
 
 @app.command()
@@ -91,6 +107,25 @@ def plan(stack: Stack, json: Json = False) -> None:
     from operations.plan import plan_command
 
     _finish(lambda: plan_command(stack, json))
+
+
+@app.command()
+def route(
+    stack: Stack,
+    labels: Annotated[list[str], typer.Argument(help="Of the alert, as name=value.", metavar="LABEL=VALUE...")],
+    expect: Annotated[
+        list[str] | None,
+        typer.Option("--expect", help="Channel that has to get it, or nobody; may be repeated. Others: exit with 1."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say who gets an alert, and when.
+
+    By amtool, on what is rendered; with alertname=..., the labels of that rule are added.
+    """
+    from operations.route import route_command
+
+    _finish(lambda: route_command(stack, labels, tuple(expect or ()), json))
 
 
 @app.command()

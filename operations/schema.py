@@ -71,8 +71,8 @@ def _alerts(property_: dict[str, Any]) -> dict[str, Any]:
         }
         settings = {"type": "object", "properties": {**parameters, **own}, "additionalProperties": False}
         alerts[alert] = {"anyOf": [{"const": False}, settings]}
-    kept = {key: property_[key] for key in ("description", "default") if key in property_}
-    return {**kept, "type": "object", "properties": alerts, "additionalProperties": False}
+    about = {"description": property_["description"], "default": {}}
+    return {**about, "type": "object", "properties": alerts, "additionalProperties": False}
 
 
 def _clean(value: Any) -> Any:

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from components.config import StackConfig, alert_settings, base, metrics, products
+from components.config import StackConfig, alert_settings, base, metrics, products, services
 from components.config.load import FOLDER
 from components.config.stack import PRODUCTS
 from operations import console
@@ -71,13 +71,17 @@ KINDS: tuple[tuple[Any, str, str], ...] = (
         "metric",
         "A metric's name in Prometheus, without the suffix of a histogram's series: `http_request_duration_seconds`.",
     ),
+    (
+        services.Pattern,
+        "pattern",
+        "A regular expression that has to match a whole metric name: `http_.*`, `go_gc_duration_seconds`.",
+    ),
     (metrics.LabelValues, "label values", "The values that are expected, `[open, paid]`, or their number, `12`."),
     (metrics.Share, "share", "`99.9%` or `0.999`; from 50 % up to, but below 100 %."),
     (
         alert_settings.AlertSettings,
         "settings of an alert",
-        "`off`, or the alert's own parameters with `for` and `severity`, each only where it should be another: "
-        "`{threshold: 2%, for: 10m}`. [The catalogue](alerts.md) lists alerts and parameters.",
+        "`off`, or its parameters, `for` and `severity`: `{threshold: 2%, for: 10m}`. See [alerts](alerts.md).",
     ),
     (
         base.Secret,

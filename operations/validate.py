@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from components.config import StackFileError
+from components.config import StackConfig, StackFileError
 from components.plan import plan_stack_file
 from components.spec import Plan, Service
 from operations import console, programs
+from operations.chain import chain_checks
 from operations.consistency import (
     dashboard_problems,
     dashboards,
@@ -21,7 +23,7 @@ from operations.consistency import (
     port_problems,
 )
 from operations.layout import laid_out
-from operations.results import Result, Status, as_json, passed
+from operations.results import Result, Status, as_json
 
 Finder = Callable[[str], Path | None]
 
@@ -128,35 +130,43 @@ def secret_names(services: Sequence[Service]) -> list[str]:
     return list(dict.fromkeys(name for service in services for name in service.secrets))
 
 
-def validate_plan(plan: Plan, find: Finder = programs.find) -> list[Result]:
+def validate_plan(config: StackConfig, plan: Plan, find: Finder = programs.find) -> list[Result]:
     """All checks of one plan; independent programs run at the same time."""
     from concurrent.futures import ThreadPoolExecutor
 
     with laid_out(plan) as copy, ThreadPoolExecutor() as pool:
         by_programs = list(pool.map(lambda check: run_program(check, copy, find), program_checks(plan)))
-    return [*plan_checks(plan), *by_programs, *unchecked_secrets(plan)]
+    return [*plan_checks(plan), *chain_checks(config, plan), *by_programs, *unchecked_secrets(plan)]
 
 
-def validate_command(stack: str, json: bool) -> int:
-    """Validate a stack and print what was found."""
+def validate_command(stacks: Sequence[str], json: bool) -> int:
+    """Validate stacks and print what was found; all of them, also when one fails."""
+    reports = [_validate(stack, json, heading=len(stacks) > 1) for stack in stacks]
+    ok = all(report["ok"] for report in reports)
+    if json:
+        console.print_json(reports[0] if len(reports) == 1 else {"ok": ok, "stacks": reports})
+    return 0 if ok else 1
+
+
+def _validate(stack: str, quiet: bool, heading: bool) -> dict[str, Any]:
+    """The report on one stack; unless it is to be quiet, each result is printed as soon as it is there."""
     start = time.monotonic()
+    if heading and not quiet:
+        console.say(console.paint(stack, "bold"))
     try:
         config, plan = plan_stack_file(stack)
     except StackFileError as error:
-        if not json:
-            raise
+        if not quiet:
+            console.note(str(error))
         detail = "\n".join(str(problem).strip() for problem in error.problems)
-        console.print_json(as_json(stack, [Result("stack file", Status.FAILED, detail, f"correct {error.file}")]))
-        return 1
+        return as_json(stack, [Result("stack file", Status.FAILED, detail, f"correct {error.file}")])
     model = Result("stack file", Status.OK, f"environment {config.environment}", "", time.monotonic() - start)
-    results = [model, *validate_plan(plan)]
-    if json:
-        console.print_json(as_json(plan.environment, results))
-    else:
+    results = [model, *validate_plan(config, plan)]
+    if not quiet:
         width = max(len(result.name) for result in results)
         for result in results:
             console.say("\n".join(console.result_lines(result, width)))
         for name in plan.unavailable:
             console.note(f"{name} would not be deployed here: its image cannot be had; its files were checked")
-        console.say(console.verdict(results, time.monotonic() - start))
-    return 0 if passed(results) else 1
+        console.say(console.verdict(results, time.monotonic() - start) + ("\n" if heading else ""))
+    return as_json(plan.environment, results)

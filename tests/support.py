@@ -164,11 +164,16 @@ def planned(config: StackConfig, without: Collection[str] = ()) -> Plan:
     return plan_stack(config, images(config, without), TARGET_FILES)
 
 
+def config_of(name: str) -> StackConfig:
+    """A stack file, or a generated stack."""
+    if name in STACKS:
+        return load_stack_file(name)
+    return parse_stack(copy.deepcopy(GENERATED[name]), f"stacks/Pulumi.{name}.yaml")
+
+
 def plan_of(name: str) -> Plan:
     """The plan of a stack file or of a generated stack."""
-    if name in STACKS:
-        return planned(load_stack_file(name))
-    return planned(parse_stack(copy.deepcopy(GENERATED[name]), f"stacks/Pulumi.{name}.yaml"))
+    return planned(config_of(name))
 
 
 def service(plan: Plan, name: str) -> Service:

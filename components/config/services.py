@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from components.config.base import Duration, Label, Model, Name, PortNumber, Secret, Target, Url, seconds
 from components.config.metrics import DeclaredMetric, MetricName, Objectives, Subject
+
+
+def _check_pattern(value: str) -> str:
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from None
+    return value
+
+
+Pattern = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_:.*+?|()\[\]^$-]+$"), AfterValidator(_check_pattern)]
+"""A regular expression of metric names, of which it has to match the whole."""
 
 
 class StaticDiscovery(Model):
@@ -144,6 +157,12 @@ class MonitoredService(Model):
         default=(), description="Channels that get all its alerts, besides what the routes say."
     )
     sample_limit: int = Field(default=20000, ge=1, description="Samples a scrape; above it the scrape fails.")
+    target_limit: int | None = Field(default=None, ge=1, description="Targets that may be found. Default: any number.")
+    label_limit: int = Field(default=64, ge=1, description="Labels a series; above it the scrape fails.")
+    keep: tuple[Pattern, ...] = Field(
+        default=(), description="Only metrics with these names are stored; `./observatory keep-list` tells them."
+    )
+    drop: tuple[Pattern, ...] = Field(default=(), description="Metrics with these names are not stored.")
     fallback_protocol: Literal["PrometheusText0.0.4", "PrometheusText1.0.0", "OpenMetricsText1.0.0"] | None = Field(
         default=None, description="For targets that send no Content-Type, which Prometheus 3 refuses."
     )

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting, alerting_problems
 from components.config.base import Model, Name, seconds
+from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError
 from components.config.products import (
     Access,
@@ -108,6 +109,7 @@ class StackConfig(Model):
             interval = service.interval or self.scrape.interval
             if service.timeout and seconds(service.timeout) > seconds(interval):
                 yield Problem(f"{key}.timeout", f"must not be longer than its interval {interval}", service.timeout)
+            yield from declaration_problems(key, service, interval)
 
     def _check_interval(self, key: str, interval: str | None) -> Iterator[Problem]:
         if interval and seconds(interval) > LOOKBACK / 2:

@@ -42,9 +42,18 @@ def service_job(context: Context, service: MonitoredService) -> dict[str, Any]:
     )
     job |= {key: value for key, value in settings if value}
     job |= _authentication(service.name, service.authentication) | _tls(service.name, service.tls)
-    job["sample_limit"] = service.sample_limit
+    job |= {"sample_limit": service.sample_limit, "label_limit": service.label_limit}
+    if service.target_limit:
+        job["target_limit"] = service.target_limit
     labels = {"service": service.name, "team": service.team, **service.labels}
     job |= _discovery(service, labels)
+    if service.keep or service.drop:
+        chosen = (("keep", service.keep), ("drop", service.drop))
+        job["metric_relabel_configs"] = [
+            {"source_labels": ["__name__"], "regex": "|".join(patterns), "action": action}
+            for action, patterns in chosen
+            if patterns
+        ]
     return job
 
 

@@ -17,7 +17,7 @@ from operations.consistency import dashboard_problems, datasource_problems, name
 from operations.layout import laid_out
 from operations.results import Result, Status, passed
 from operations.validate import program_checks, run_program, validate_command, validate_plan
-from tests.support import GENERATED, STACKS, plan_of, service
+from tests.support import GENERATED, STACKS, config_of, plan_of, service
 
 REQUIRED = ("promtool", "amtool")
 plan = cache(plan_of)
@@ -47,7 +47,7 @@ def only(broken: Plan, name: str) -> Result:
 
 @pytest.mark.parametrize("name", [*STACKS, *GENERATED])
 def test_what_is_planned_is_valid(name: str) -> None:
-    results = validate_plan(plan(name))
+    results = validate_plan(config_of(name), plan(name))
     assert [result for result in results if result.status is Status.FAILED] == []
     checked = {result.name for result in results if result.status is Status.OK}
     assert {"prometheus: scrape configuration", "prometheus: rules", "alertmanager: routes and receivers"} <= checked
@@ -118,7 +118,7 @@ def test_other_programs_check_where_they_are(product: str, path: str, program: s
 
 
 def test_a_program_that_is_not_here_is_said_and_is_no_failure() -> None:
-    results = validate_plan(plan("dev"), find=lambda _name: None)
+    results = validate_plan(config_of("dev"), plan("dev"), find=lambda _name: None)
     missing = [result for result in results if result.name == RULES]
     assert [(r.status, r.detail) for r in missing] == [
         (Status.NOT_CHECKED, "promtool is not on this machine; `make ready` gets it")
@@ -248,7 +248,7 @@ def test_a_dashboard_that_is_no_json() -> None:
 
 
 def test_the_command_says_what_was_not_checked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert validate_command("dev", json=True) == 0
+    assert validate_command(["dev"], json=True) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["ok"] is True
     by_name = {check["name"]: check for check in report["checks"]}
@@ -260,7 +260,7 @@ def test_the_command_says_what_was_not_checked(capsys: pytest.CaptureFixture[str
 def test_a_bad_stack_file_is_a_failed_check_for_scripts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "Pulumi.bad.yaml"
     file.write_text("config:\n  observatory:stack: {environment: bad, retension: 1d}\n")
-    assert validate_command(str(file), json=True) == 1
+    assert validate_command([str(file)], json=True) == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["ok"], report["checks"][0]["name"]) == (False, "stack file")
     assert "retension: unknown key" in report["checks"][0]["detail"]
@@ -294,3 +294,15 @@ def test_health_checks_find_what_the_client_configuration_points_to(program: str
         for name in ("prometheus", "alertmanager"):
             answer = programs.run(tool, (*arguments, f"--http.config.file={copy / name}/client.yml"), copy)
             assert "connection refused" in answer.text, answer.text
+
+
+def test_several_stacks_are_all_validated(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    bad = tmp_path / "Pulumi.bad.yaml"
+    bad.write_text("config: {}\n")
+    assert validate_command(["dev", str(bad), "prod"], json=False) == 1
+    printed = capsys.readouterr()
+    assert [line for line in printed.out.splitlines() if line in ("dev", str(bad), "prod")] == ["dev", str(bad), "prod"]
+    assert "config.observatory:stack: is required" in printed.err
+    assert validate_command(["dev", str(bad)], json=True) == 1
+    report = json.loads(capsys.readouterr().out)
+    assert (report["ok"], [each["ok"] for each in report["stacks"]]) == (False, [True, False])

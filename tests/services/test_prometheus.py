@@ -141,10 +141,30 @@ def test_span_metrics_keep_their_labels_and_cadvisors_bulk_is_dropped() -> None:
 # Services of the user
 
 
+def test_limits_and_lists_of_metrics_protect_the_server() -> None:
+    shop = {
+        "name": "shop",
+        "team": "web",
+        "port": 80,
+        "discovery": {"static": {"targets": ["a"]}},
+        "target_limit": 5,
+        "label_limit": 10,
+        "keep": ["http_.*", "up"],
+        "drop": ["http_debug_.*"],
+    }
+    one = jobs(prometheus(services=[shop]))["shop"]
+    assert (one["sample_limit"], one["label_limit"], one["target_limit"]) == (20000, 10, 5)
+    assert one["metric_relabel_configs"] == [
+        {"source_labels": ["__name__"], "regex": "http_.*|up", "action": "keep"},
+        {"source_labels": ["__name__"], "regex": "http_debug_.*", "action": "drop"},
+    ]
+
+
 def test_static_targets_get_the_services_port_where_they_have_none() -> None:
     assert job("shop") == {
         "job_name": "shop",
         "sample_limit": 20000,
+        "label_limit": 64,
         "static_configs": [{"targets": ["shop-1:8080", "shop-2:81"], "labels": {"service": "shop", "team": "web"}}],
     }
 
@@ -314,12 +334,14 @@ def test_a_dashboard_without_its_product_is_not_linked() -> None:
     config = stack()
     context = Context(config, images(config))
     planned_products = {"prometheus", "grafana"}
-    assert set(_dashboard_urls(context, planned_products)) == {"observatory-stack", "api-overview"}
+    assert set(_dashboard_urls(context, planned_products)) == {"observatory-stack"}
     assert set(_dashboard_urls(context, planned_products | {"node-exporter"})) == {
         "observatory-stack",
-        "api-overview",
         "node",
     }
+    shop = {"name": "shop", "team": "web", "port": 80, "discovery": {"static": {"targets": ["a"]}}, "exposes": ["http"]}
+    context = Context(stack(services=[shop]), images(config))
+    assert "api-overview" in _dashboard_urls(context, planned_products)
     assert _dashboard_urls(context, {"prometheus", "node-exporter"}) == {}
 
 

@@ -1,0 +1,210 @@
+"""The chain from a metric to a person: metric, rule, route, receiver, message, runbook, dashboard.
+
+A rule on a metric that nobody stores is quiet for ever, which looks like health; an alert that no receiver takes, or
+whose page is missing, fails in the night that it was made for. Each broken link is one line that names it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+import dashboards
+from components.catalogue import ROOT, all_alerts, everything_known
+from components.config import StackConfig
+from components.onboarding import declared, declared_series
+from components.promql import metrics_in, selectors
+from components.services.alertmanager_receivers import NOBODY
+from components.spec import Plan
+from components.yaml_text import load
+from operations.results import Result, Status
+from operations.stored import known_metrics, labels_of, panel_queries, rules
+
+RUNBOOKS = ROOT / "runbooks"
+_ANNOTATIONS = ("summary", "description")
+_MATCHER = re.compile(r'^([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*"(.*)"$', re.DOTALL)
+
+
+def chain_checks(config: StackConfig, plan: Plan) -> list[Result]:
+    """One result for each link."""
+    alerts = [rule for _, rule in rules(plan) if "alert" in rule]
+    every = f"{len(alerts)} alerts"
+    links = (
+        (
+            "metric to rule",
+            metric_problems(config, plan),
+            "declare the metric of a service in the stack file, or drop the rule",
+        ),
+        ("metric to dashboard", panel_problems(config, plan), "correct the query in dashboards/"),
+        ("rule to route and receiver", route_problems(config, plan), "give `alerting` a route or default_channels"),
+        ("rule to message", message_problems(alerts), "add it to the rule in rules/"),
+        ("rule to runbook", runbook_problems(alerts), "write the page in runbooks/, or remove what nothing links to"),
+        ("rule to dashboard", dashboard_problems(alerts, plan), "name the uid of a dashboard in the rule"),
+    )
+    results = [
+        Result(f"chain: {name}", Status.FAILED, "\n".join(found), remedy)
+        if (found := list(problems))
+        else Result(f"chain: {name}", Status.OK, every if name.startswith("rule") else "")
+        for name, problems, remedy in links
+    ]
+    if not config.alerting.channels and "default_channels" not in config.alerting.model_fields_set:
+        detail = "no channel is defined: alerts are only shown, in Prometheus, Alertmanager and Grafana"
+        results.append(Result("chain: receiver to people", Status.NOT_CHECKED, detail))
+    return results
+
+
+def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
+    """Rules that ask for a metric which nothing in this stack stores, or for a label that it does not have."""
+    known = known_metrics(config, plan)
+    labels = _labels_by_metric(config)
+    for file, rule in rules(plan):
+        name = f"{file}: {rule.get('alert') or rule.get('record')}"
+        for metric in sorted(metrics_in(rule["expr"]) - known):
+            near = difflib.get_close_matches(metric, known, n=1, cutoff=0.8)
+            yield f"{name} asks for {metric}, which nothing in this stack stores" + (f"; {near[0]}?" if near else "")
+        for selector in selectors(rule["expr"]):
+            had = labels.get(selector.name or "")
+            asked = {matcher.name for matcher in selector.matchers.matchers} - {"__name__"}
+            for label in sorted(asked - had) if had else ():
+                yield f"{name} selects {selector.name} by {label}, a label that it is not declared with"
+
+
+def _labels_by_metric(config: StackConfig) -> dict[str, set[str]]:
+    """The labels of what services declare, by name in queries; those of all services that expose it."""
+    found: dict[str, set[str]] = {}
+    for service in config.services:
+        for name, metric in declared(service).items():
+            own = {*metric.labels, *labels_of(service), "le", "quantile"}
+            for series in declared_series(service):
+                if series == name or series.rsplit("_", 1)[0] == name:
+                    found.setdefault(series, set()).update(own)
+    return found
+
+
+def panel_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
+    """Panels that ask for what nothing can expose. One for a product that this stack leaves out is only empty."""
+    known = known_metrics(config, plan) | everything_known()
+    asked: dict[tuple[str, str], set[str]] = {}
+    for uid, title, expression in panel_queries(plan):
+        asked.setdefault((uid, title), set()).update(metrics_in(expression) - known)
+    for (uid, title), unknown in asked.items():
+        if unknown:
+            yield f"{uid}: panel {title} asks for {', '.join(sorted(unknown))}, which nothing exposes or records"
+
+
+def route_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
+    """Alerts that end with nobody, unless the stack file says so with `default_channels: []`; empty receivers."""
+    tree = _alertmanager(plan)
+    if not tree:
+        return
+    receivers = {receiver["name"]: receiver for receiver in tree["receivers"]}
+    for name in sorted({*receivers} - {NOBODY}):
+        if len(receivers[name]) == 1:
+            yield f"receiver {name} has no integration"
+    alerting = config.alerting
+    on_purpose = not alerting.channels or (
+        "default_channels" in alerting.model_fields_set and not alerting.default_channels
+    )
+    lost: dict[str, list[str]] = {}
+    for alert, labels in deliverable(config, plan):
+        for receiver in receivers_of(tree["route"], labels):
+            if receiver not in receivers:
+                yield f"{alert} goes to receiver {receiver}, which is not defined"
+            elif receiver == NOBODY and not on_purpose and alert != "Watchdog":
+                lost.setdefault(alert, []).append(labels["team"])
+    for alert, teams in lost.items():
+        yield (
+            f"{alert} of team {', '.join(sorted(set(teams)))} ends with nobody: no route takes it and there are no "
+            "default_channels (write `default_channels: []` if it shall only be shown)"
+        )
+
+
+def deliverable(config: StackConfig, plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
+    """Every alert with the labels that routes go by; one that any team's series can raise stands once for each team."""
+    teams = {"platform", *(service.team for service in config.services), *(probe.team for probe in config.probes)}
+    for _, rule in rules(plan):
+        if "alert" not in rule:
+            continue
+        labels = {"alertname": rule["alert"], "environment": config.environment, **rule.get("labels", {})}
+        if "{{" not in labels.get("team", ""):
+            yield rule["alert"], {"team": "", **labels}
+            continue
+        for team in sorted(teams):
+            yield rule["alert"], labels | {"team": team}
+
+
+def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:
+    """The receivers that Alertmanager's routing tree gives an alert with these labels."""
+    found: list[str] = []
+    for child in route.get("routes") or ():
+        if all(_matches(matcher, labels) for matcher in child.get("matchers") or ()):
+            found += receivers_of(child, labels)
+            if not child.get("continue"):
+                return found
+    return found or [route["receiver"]]
+
+
+def _matches(matcher: str, labels: Mapping[str, str]) -> bool:
+    found = _MATCHER.match(matcher)
+    if found is None:
+        raise ValueError(f"not a matcher: {matcher}")
+    label, operator, value = found[1], found[2], re.sub(r"\\(.)", lambda m: {"n": "\n"}.get(m[1], m[1]), found[3])
+    actual = labels.get(label, "")
+    equal = bool(re.fullmatch(value, actual)) if "~" in operator else actual == value
+    return equal != operator.startswith("!")
+
+
+def message_problems(alerts: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Alerts whose message would be empty, or that routes could not go by."""
+    for alert in alerts:
+        for key in _ANNOTATIONS:
+            if not alert.get("annotations", {}).get(key):
+                yield f"{alert['alert']} has no {key}"
+        for label in ("severity", "category", "team"):
+            if not alert.get("labels", {}).get(label):
+                yield f"{alert['alert']} has no label {label}"
+
+
+def runbook_problems(alerts: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Alerts without a page, and pages without an alert in the whole catalogue."""
+    pages = {path.stem for path in RUNBOOKS.glob("*.md")}
+    for alert in alerts:
+        if alert["alert"] not in pages:
+            yield f"{alert['alert']} has no page runbooks/{alert['alert']}.md"
+    for page in sorted(pages - {*all_alerts()}):
+        yield f"runbooks/{page}.md belongs to no alert"
+
+
+def dashboard_problems(alerts: Iterable[dict[str, Any]], plan: Plan) -> Iterator[str]:
+    """Alerts that name a dashboard which does not exist, or whose link leads to one that is not provisioned."""
+    provisioned = {uid for uid, _, _ in panel_queries(plan)}
+    for alert in alerts:
+        uid = _dashboard_of(alert["alert"])
+        if uid is not None and uid not in _uids():
+            yield f"{alert['alert']} names dashboard {uid}, which does not exist"
+        url = alert.get("annotations", {}).get("dashboard_url")
+        if url and url.rsplit("/", 1)[-1] not in provisioned:
+            yield f"{alert['alert']} links to {url}, which is not provisioned"
+
+
+def _dashboard_of(alert: str) -> str | None:
+    file = all_alerts().get(alert)
+    source = next((rule for rule in file.rules() if rule.get("alert") == alert), {}) if file else {}
+    uid = source.get("annotations", {}).get("dashboard")
+    return str(uid) if uid else None
+
+
+@cache
+def _uids() -> frozenset[str]:
+    return frozenset(dashboards.load(name).UID for name in dashboards.CATALOGUE)
+
+
+def _alertmanager(plan: Plan) -> dict[str, Any]:
+    alertmanager = plan.service("alertmanager")
+    for file in alertmanager.files if alertmanager else ():
+        if file.path == "alertmanager.yml":
+            return dict(load(file.content))
+    return {}

@@ -1,0 +1,98 @@
+"""Which metrics a stack stores, and which of them its rules and dashboards ask for."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from components.catalogue import EVERYWHERE, PROBES, exposed_series
+from components.config import StackConfig
+from components.config.services import MonitoredService
+from components.onboarding import declared_series
+from components.promql import metrics_in
+from components.spec import Plan
+from components.yaml_text import load
+from operations import consistency
+
+_VARIABLE = re.compile(r"\$\{?\w+\}?")
+_BY_PRODUCT = {"jaeger-spans": "jaeger"}
+
+
+def rule_groups(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each group of rules as it is deployed, with the name of its file without its ending."""
+    prometheus = plan.service("prometheus")
+    for file in prometheus.files if prometheus else ():
+        if file.path.startswith("rules/"):
+            for group in load(file.content)["groups"]:
+                yield file.path.removeprefix("rules/").removesuffix(".yaml"), group
+
+
+def rules(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each rule as it is deployed, with the name of its file."""
+    for name, group in rule_groups(plan):
+        for rule in group["rules"]:
+            yield name, rule
+
+
+def panel_queries(plan: Plan) -> Iterator[tuple[str, str, str]]:
+    """Each query of each provisioned dashboard: uid, title of the panel, expression with its variables filled in."""
+    grafana = consistency.grafana_of(plan)
+    for text in (consistency.dashboards(grafana) if grafana else {}).values():
+        board = json.loads(text)
+        for panel in board["panels"]:
+            for target in panel.get("targets") or ():
+                yield board["uid"], panel["title"], filled(target["expr"])
+
+
+def filled(expression: str) -> str:
+    """The expression with something valid in place of each of Grafana's variables."""
+    expression = re.sub(r"\[\$\{?\w+\}?(?=[\]:])", "[5m", expression)
+    return _VARIABLE.sub(".*", expression)
+
+
+def used_metrics(plan: Plan) -> set[str]:
+    """The names of all metrics that a rule or a panel asks for."""
+    found = {metric for _, rule in rules(plan) for metric in metrics_in(rule["expr"])}
+    return found | {metric for _, _, expression in panel_queries(plan) for metric in metrics_in(expression)}
+
+
+def stored_by_job(config: StackConfig, plan: Plan) -> dict[str, set[str]]:
+    """Scrape job to the names of the metrics that are known to be stored of it.
+
+    Products expose what was seen of them, services what they declare; less what the job drops.
+    """
+    services = {service.name: service for service in config.services}
+    found = {}
+    for job in consistency.scrape_jobs(plan):
+        name = job["job_name"]
+        if name in services:
+            exposed = declared_series(services[name])
+        elif name.startswith("probe-"):
+            exposed = set(exposed_series(PROBES))
+        else:
+            exposed = set(exposed_series(_BY_PRODUCT.get(name, name)))
+        found[name] = {metric for metric in exposed if kept(metric, job.get("metric_relabel_configs") or [])}
+    return found
+
+
+def kept(metric: str, relabelings: list[dict[str, Any]]) -> bool:
+    """Whether a metric passes a job's relabelling by name."""
+    for step in relabelings:
+        if step.get("source_labels") != ["__name__"] or step.get("action") not in ("keep", "drop"):
+            continue
+        if bool(re.fullmatch(step["regex"], metric)) != (step["action"] == "keep"):
+            return False
+    return True
+
+
+def known_metrics(config: StackConfig, plan: Plan) -> set[str]:
+    """Everything that a query in this stack can find: what is stored, what rules record, what Prometheus adds."""
+    recorded = {rule["record"] for _, rule in rules(plan) if "record" in rule}
+    return set(exposed_series(EVERYWHERE)) | recorded | set().union(*stored_by_job(config, plan).values())
+
+
+def labels_of(service: MonitoredService) -> set[str]:
+    """The labels that every series of a service has."""
+    return {"job", "instance", "service", "team", *service.labels}
