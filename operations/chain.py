@@ -17,7 +17,7 @@ from components.catalogue import ROOT, all_alerts, everything_known
 from components.config import StackConfig
 from components.onboarding import declared, declared_series
 from components.promql import metrics_in, selectors
-from components.services.alertmanager_receivers import NOBODY
+from components.services.alertmanager_routes import NOBODY
 from components.spec import Plan
 from components.yaml_text import load
 from operations.results import Result, Status

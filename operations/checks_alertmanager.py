@@ -8,7 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from components.services.alertmanager import NOBODY, VERIFICATION
+from components.services.alertmanager_routes import NOBODY, VERIFICATION
 from components.yaml_text import load
 from operations.checks_prometheus import listed, planned_rules
 from operations.differences import differences

@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from components.config import StackConfig
+from components.config.declarations import BYTES_PER_SERIES, memory_text
+from components.config.services import MonitoredService
+from components.onboarding import expected_series, instances
 from components.plan import plan_stack_file
 from components.spec import Plan, Port, Service
 from operations import console
@@ -20,6 +23,7 @@ def describe(config: StackConfig, plan: Plan) -> dict[str, Any]:
         "access": "TLS and password" if config.access else "open, on loopback",
         "services": [_service(service, service in plan.withheld) for service in services],
         "targets": [_target(job) for job in scrape_jobs(plan)],
+        "series": [_series(service) for service in config.services],
         "secrets": _secrets(plan),
         "withheld": list(plan.unavailable),
         "notes": list(plan.notes),
@@ -69,6 +73,18 @@ def _target(job: dict[str, Any]) -> dict[str, Any]:
     return {"job": job["job_name"], "scheme": scheme, "path": path, "addresses": addresses, "discovery": discovery}
 
 
+def _series(service: MonitoredService) -> dict[str, Any]:
+    """What a service is expected to bring, by its declaration; memory in bytes, of Prometheus."""
+    expected = expected_series(service)
+    return {
+        "service": service.name,
+        "instances": instances(service),
+        "expected": expected,
+        "budget": service.series_budget,
+        "memory": expected * BYTES_PER_SERIES,
+    }
+
+
 def _secrets(plan: Plan) -> list[dict[str, Any]]:
     """Every secret of what is deployed: who needs it, and whether the deployment makes it up itself."""
     needed: dict[str, list[str]] = {}
@@ -91,6 +107,13 @@ def lines(plan: dict[str, Any]) -> list[str]:
         for target in plan["targets"]
     ]
     found += ["", *_headed(targets, ["SCRAPE JOB", "TARGETS", "PATH"])]
+    if plan["series"]:
+        series = [
+            [each["service"], str(each["instances"]), expected, f"{each['budget']:,}", memory]
+            for each in plan["series"]
+            for expected, memory in [_expected(each["expected"])]
+        ]
+        found += ["", *_headed(series, ["SERVICE", "INSTANCES", "SERIES", "BUDGET", "MEMORY IN PROMETHEUS"])]
     if plan["secrets"]:
         secrets = [
             [
@@ -110,6 +133,10 @@ def lines(plan: dict[str, Any]) -> list[str]:
     )
     found += ["", summary]
     return [*found, *plan["notes"]]
+
+
+def _expected(series: int) -> tuple[str, str]:
+    return (f"{series:,}", memory_text(series)) if series else ("not declared", "-")
 
 
 def _row(service: dict[str, Any]) -> list[str]:

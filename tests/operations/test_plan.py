@@ -43,6 +43,27 @@ def test_targets_and_how_they_are_found() -> None:
     assert targets["probe-home"]["path"] == "/probe"
 
 
+def test_series_that_services_are_expected_to_bring() -> None:
+    shop = {
+        "name": "shop",
+        "team": "web",
+        "port": 80,
+        "discovery": {"static": {"targets": ["one", "two"]}},
+        "metrics": {"shop_carts_total": {"type": "counter", "labels": {"route": 1000}}},
+    }
+    old = {"name": "old", "team": "web", "port": 80, "discovery": {"static": {"targets": ["one"]}}}
+    config = stack(services=[shop, old])
+    described = describe(config, planned(config))
+    assert described["series"] == [
+        {"service": "shop", "instances": 2, "expected": 2000, "budget": 10000, "memory": 2000 * 8192},
+        {"service": "old", "instances": 1, "expected": 0, "budget": 10000, "memory": 0},
+    ]
+    table = "\n".join(lines(described))
+    assert "2,000" in table
+    assert "16MB" in table
+    assert "not declared" in table
+
+
 def test_where_secrets_are_needed() -> None:
     config = stack(access=ACCESS)
     secrets = {secret["name"]: secret for secret in describe(config, planned(config))["secrets"]}
