@@ -129,6 +129,25 @@ def route(
 
 
 @app.command()
+def route(
+    stack: Stack,
+    labels: Annotated[list[str], typer.Argument(help="Of the alert, as name=value.", metavar="LABEL=VALUE...")],
+    expect: Annotated[
+        list[str] | None,
+        typer.Option("--expect", help="Channel that has to get it, or nobody; may be repeated. Others: exit with 1."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Say who gets an alert, and when.
+
+    By amtool, on what is rendered; with alertname=..., the labels of that rule are added.
+    """
+    from operations.route import route_command
+
+    _finish(lambda: route_command(stack, labels, tuple(expect or ()), json))
+
+
+@app.command()
 def verify(
     stack: Stack,
     json: Json = False,
