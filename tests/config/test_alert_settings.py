@@ -1,0 +1,115 @@
+"""A stack's own numbers for alerts: checked by name and unit, and found in what is rendered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.config import StackFileError
+from components.rules import StackLimits, chosen_groups
+from tests.support import data, planned, service, stack
+
+CHECKOUT: dict[str, Any] = {
+    "name": "checkout",
+    "team": "payments",
+    "port": 8080,
+    "discovery": {"static": {"targets": ["one"]}},
+    "exposes": ["http"],
+}
+
+
+def error(alerts: Any) -> str:
+    """The error of a stack with these settings."""
+    with pytest.raises(StackFileError) as caught:
+        stack(services=[CHECKOUT], alerts=alerts)
+    return str(caught.value)
+
+
+def alert(name: str, **settings: Any) -> dict[str, Any] | None:
+    """The alert as it is deployed, if it is."""
+    prometheus = service(planned(stack(services=[CHECKOUT], **settings)), "prometheus")
+    rules = [
+        rule
+        for file in prometheus.files
+        if file.path.startswith("rules/")
+        for group in data(prometheus, file.path)["groups"]
+        for rule in group["rules"]
+    ]
+    return next((rule for rule in rules if rule.get("alert") == name), None)
+
+
+def test_a_number_of_a_stack_stands_in_expression_and_text() -> None:
+    default, own = (
+        alert("APIHighErrorRate"),
+        alert("APIHighErrorRate", alerts={"APIHighErrorRate": {"threshold": "7%"}}),
+    )
+    assert default
+    assert own
+    assert "> 0.01" in default["expr"]
+    assert "> 0.07" in own["expr"]
+    assert "1%" in default["annotations"]["description"]
+    assert "7%" in own["annotations"]["description"]
+    assert default["for"] == own["for"] == "5m"
+
+
+def test_duration_and_severity_of_a_stack() -> None:
+    own = alert("APIHighErrorRate", alerts={"APIHighErrorRate": {"for": "42m", "severity": "warning"}})
+    assert own
+    assert (own["for"], own["labels"]["severity"]) == ("42m", "warning")
+    assert list(own) == ["alert", "expr", "for", "labels", "annotations"]
+    at_once = alert("TargetRestarting", alerts={"TargetRestarting": {"for": "1m"}})
+    assert at_once
+    assert at_once["for"] == "1m"
+
+
+def test_an_alert_that_is_off_is_not_deployed() -> None:
+    assert alert("HostMemoryLow")
+    assert alert("HostMemoryLow", alerts={"HostMemoryLow": False}) is None
+    assert alert("APIHighErrorRate", alerts={"HostMemoryLow": False})
+
+
+def test_names_that_the_catalogue_does_not_have() -> None:
+    text = error({"APIHighErorRate": False})
+    assert "alerts.APIHighErorRate: is no alert of the catalogue" in text
+    assert "did you mean APIHighErrorRate?" in text
+    assert "docs/guide/alerts.md lists them all" in error({"Nothing": False})
+
+
+def test_parameters_that_an_alert_does_not_have() -> None:
+    text = error({"APIHighErrorRate": {"treshold": 0.1}})
+    assert "alerts.APIHighErrorRate.treshold: is no parameter of this alert; allowed here: threshold" in text
+    assert "for, severity" in text
+    assert "did you mean threshold?" in text
+
+
+def test_values_of_the_wrong_unit() -> None:
+    text = error({"APIHighErrorRate": {"threshold": "500ms", "for": 5, "severity": "high"}})
+    assert "alerts.APIHighErrorRate.threshold (is '500ms'): must be a ratio between 0 and 1, such as 0.02 or 2%" in text
+    assert "hint: Share of" in text
+    assert "alerts.APIHighErrorRate.for (is 5): must be a duration such as 5m" in text
+    assert "alerts.APIHighErrorRate.severity (is 'high'): must be one of none, warning, critical, emergency" in text
+
+
+@pytest.mark.parametrize("settings", [True, "on", 5, [1]])
+def test_settings_that_are_none(settings: Any) -> None:
+    assert "alerts.APIHighErrorRate" in error({"APIHighErrorRate": settings})
+
+
+def test_limits_are_the_numbers_of_the_stack() -> None:
+    assert StackLimits({})("APIHighErrorRate") == 0.01
+    assert StackLimits({"APIHighErrorRate": {"threshold": "7%"}})("APIHighErrorRate", "threshold") == 0.07
+    assert StackLimits({"APIHighErrorRate": False})("APIHighErrorRate") == 0.01
+    with pytest.raises(KeyError):
+        StackLimits({})("APIHighErrorRate", "nothing")
+
+
+def test_rules_wait_for_nothing_that_nobody_exposes() -> None:
+    without = chosen_groups(stack(services=[{**CHECKOUT, "exposes": []}]), {"prometheus"})
+    assert "http" not in without
+    # Half of a known set brings what the half can answer.
+    half = {"http_requests_total": {"type": "counter", "labels": {"status_code": 5}}}
+    some = chosen_groups(stack(services=[{**CHECKOUT, "exposes": [], "metrics": half}]), {"prometheus"})
+    names = {rule.get("alert") for group in some["http"] for rule in group["rules"]}
+    assert "APIHighErrorRate" in names
+    assert "APIHighLatency" not in names
