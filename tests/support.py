@@ -110,7 +110,87 @@ EVERYTHING: dict[str, Any] = {
     "resources": {"prometheus": {"memory": "4GB", "cpus": 2}, "jaeger": {"cpus": 0.25}},
 }
 
+CHANNELS: dict[str, Any] = {
+    "hook": {"type": "webhook", "url": "http://hook.example.com/alerts"},
+    "secret-hook": {"type": "webhook", "url": {"secret": "hookUrl"}, "bearer_token": {"secret": "hookToken"}},
+    "slack": {"type": "slack", "url": {"secret": "slackUrl"}, "channel": "#alerts"},
+    "slack-app": {
+        "type": "slack",
+        "token": {"secret": "slackToken"},
+        "channel": "@sre",
+        "api_url": "https://slack-gov.com/api/chat.postMessage",
+    },
+    "pagerduty": {"type": "pagerduty", "routing_key": {"secret": "pagerdutyKey"}},
+    "pagerduty-eu": {
+        "type": "pagerduty",
+        "routing_key": {"secret": "pagerdutyEuKey"},
+        "api_url": "https://events.eu.pagerduty.com/v2/enqueue",
+        "send_resolved": False,
+    },
+    "mail": {
+        "type": "email",
+        "from": "alerts@example.com",
+        "to": ["sre@example.com", "team@example.com"],
+        "smarthost": "smtp.example.com:587",
+        "username": "alerts",
+        "password": {"secret": "smtpPassword"},
+        "ca": {"secret": "smtpCa"},
+    },
+    "mail-plain": {
+        "type": "email",
+        "from": "alerts@example.com",
+        "to": ["sre@example.com"],
+        "smarthost": "[::1]:25",
+        "require_tls": False,
+    },
+    "opsgenie": {
+        "type": "opsgenie",
+        "api_key": {"secret": "opsgenieKey"},
+        "api_url": "https://api.eu.opsgenie.com",
+        "responders": [
+            {"type": "team", "name": "SRE"},
+            {"type": "user", "username": "sre@example.com"},
+            {"type": "schedule", "id": "4513b7ea"},
+        ],
+    },
+}
+"""Channels of every type, with and without what is optional."""
+
+ROUTED: dict[str, Any] = {
+    "environment": "routed",
+    "services": [
+        {
+            "name": "shop",
+            "team": "web",
+            "discovery": {"static": {"targets": ["shop:80"]}},
+            "channels": ["slack", "secret-hook"],
+        }
+    ],
+    "alerting": {
+        "channels": CHANNELS,
+        "default_channels": ["slack"],
+        "routes": [
+            {"match": {"severity": ["critical", "emergency"]}, "channels": ["pagerduty", "opsgenie"], "continue": True},
+            {"not_match": {"team": ["web", "a|b"]}, "channels": ["hook", "slack-app"], "group_by": ["team"]},
+            {"match": {"category": "compliance"}, "not_match": {"team": "x"}, "channels": ["mail"], "digest": "daily"},
+            {"match": {"team": "web"}, "channels": ["mail-plain"], "mute": ["holidays"], "active": ["awake", "june"]},
+            {"match": {"team": "data"}, "channels": ["pagerduty-eu"], "group_interval": "1m", "repeat_interval": "5d"},
+        ],
+        "time_intervals": {
+            "holidays": [
+                {"months": ["december"], "days_of_month": ["24:-1"], "location": "Europe/Berlin"},
+                {"months": [1], "days_of_month": [1], "years": ["2027:2029", 2031]},
+            ],
+            "awake": [{"times": [{"start_time": "08:00", "end_time": "24:00"}], "weekdays": ["monday:friday"]}],
+            "june": [{"months": ["june:august", "2:3"], "days_of_month": ["-3:-1", "1:7"]}],
+        },
+        "dead_mans_switch": {"channel": "hook"},
+    },
+}
+"""Every kind of channel, route and time interval."""
+
 GENERATED: dict[str, dict[str, Any]] = {
+    "routed": ROUTED,
     "minimal": MINIMAL,
     "everything": EVERYTHING,
     "open": {**EVERYTHING, "access": None, "ports": {}},
