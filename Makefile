@@ -2,7 +2,7 @@
 STACK ?= dev
 WITH = python3 -m toolchain exec --for
 
-.PHONY: help ready up preview verify down destroy test e2e check bench format
+.PHONY: help ready up preview verify down destroy test e2e check mutants bench format
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "%-9s%s\n", $$1, $$2}'
@@ -33,6 +33,9 @@ e2e: ## Tests on a real engine
 
 check: ## Format, lint, types, tests: what CI runs
 	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && exec pytest -q tests --ignore=tests/e2e'
+
+mutants: ## Change each rule in small ways; tests have to notice 95 % of it
+	@$(WITH) test -- python -m mutants
 
 bench: ## Measure against an empty program and Docker Compose
 	@$(WITH) bench -- python -m benchmarks
