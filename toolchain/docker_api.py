@@ -19,6 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
 _ANSWER_SECONDS = 10.0
+_BUILD_SECONDS = 300.0  # without a word, as while packages are installed
 
 
 class EngineError(Exception):
@@ -153,6 +154,16 @@ class Engine:
                 content = json.loads(line)
                 if "error" in content or answer.status != http.HTTPStatus.OK:
                     raise EngineError(str(content.get("error") or content.get("message")))
+
+    def build(self, context: IO[bytes], dockerfile: str, reference: str, labels: dict[str, str]) -> None:
+        """Builds an image from a tar archive with a Dockerfile; raises EngineError with the step's own message."""
+        query = urlencode({"dockerfile": dockerfile, "t": reference, "labels": json.dumps(labels), "rm": "1"})
+        with self._request("POST", f"/build?{query}", context, timeout=_BUILD_SECONDS) as answer:
+            if answer.status != http.HTTPStatus.OK:
+                raise EngineError(str(json.load(answer).get("message", answer.status)))
+            while line := answer.readline():
+                if error := json.loads(line).get("error"):
+                    raise EngineError(str(error))
 
 
 def current_host() -> str:

@@ -8,7 +8,9 @@ import json
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import Any
 
 from toolchain import atomic, pins, root_filesystem
@@ -42,11 +44,20 @@ class Images:
         self._down: dict[str, str] = {}
         self._registries: dict[str, threading.Lock] = {}
 
-    def ensure(self, wanted: dict[str, pins.Image]) -> dict[str, str | None]:
-        """Readies all images; returns and writes the differences alone: another reference, or None."""
+    def obtain(self, image: pins.Image) -> bool:
+        """Whether an image is there, pulled now if it has to be."""
+        return self._serves(image.pinned, "") or self._pull(image)
+
+    def ensure(
+        self, wanted: dict[str, pins.Image], made: Mapping[str, str | None] = MappingProxyType({})
+    ) -> dict[str, str | None]:
+        """Readies all images; returns and writes the differences alone: another reference, or None.
+
+        `made` are the differences of images that are made elsewhere.
+        """
         with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
             used = dict(zip(wanted, pool.map(self._one, wanted.values()), strict=True))
-        differences = {key: got for key, got in used.items() if got != wanted[key].pinned}
+        differences = {key: got for key, got in used.items() if got != wanted[key].pinned} | dict(made)
         self._write(differences, wanted)
         return differences
 

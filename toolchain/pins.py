@@ -38,6 +38,11 @@ class Image:
         """The full reference, with the digest where one is pinned."""
         return f"{self.tagged}@{self.digest}" if self.digest else self.tagged
 
+    @property
+    def local(self) -> bool:
+        """Whether it is made on the machine that deploys, and nowhere else."""
+        return self.repository.startswith("localhost/")
+
 
 @dataclass(frozen=True)
 class Program:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -10,34 +11,41 @@ from pathlib import Path
 from typing import Any
 
 from toolchain import children, engine, pins, venv
+from toolchain.demo_images import DemoImages
 from toolchain.docker_api import DEFAULT_HOST, EngineError, current_host
 from toolchain.downloads import Sites
+from toolchain.environment import STACKS
 from toolchain.images import Images
 from toolchain.machine import ToolchainError
 from toolchain.programs import Programs
 from toolchain.progress import Progress
 
 _CLEANING_SECONDS = 15.0
+_DEMO = re.compile(r"^\s+demo:\s*true\s*(#.*)?$", re.MULTILINE)
 _DEPLOY = ("pulumi", "pulumi-resource-docker")
 _VALIDATE = ("promtool", "amtool")
 
 
 @dataclass(frozen=True)
 class Purpose:
-    """What a command needs; `develop` asks for the tools of requirements-dev.txt too."""
+    """What a command needs; `develop` asks for the tools of requirements-dev.txt too.
+
+    The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`.
+    """
 
     programs: tuple[str, ...]
     engine: bool = False
     develop: bool = False
+    demo: bool = False
 
 
 PURPOSES = {
     "test": Purpose(_VALIDATE, develop=True),
     "preview": Purpose(_DEPLOY),
     "up": Purpose(_DEPLOY, engine=True),
-    "e2e": Purpose((*_DEPLOY, *_VALIDATE), engine=True, develop=True),
+    "e2e": Purpose((*_DEPLOY, *_VALIDATE), engine=True, develop=True, demo=True),
     "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
-    "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
+    "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
 }
 
 
@@ -60,7 +68,11 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
 
     def images() -> dict[str, str | None]:
         running = engine.ensure(progress)
-        return Images(running, progress, content, retry).ensure(pins.images())
+        every = Images(running, progress, content, retry)
+        pinned = pins.images()
+        demo = {key: image for key, image in pinned.items() if image.local}
+        made = DemoImages(running, every, progress).ensure(demo) if purpose.demo or demo_is_asked_for() else {}
+        return every.ensure({key: image for key, image in pinned.items() if key not in demo}, made)
 
     def environment() -> None:
         venv.ensure(progress, venv.DEVELOP if purpose.develop else venv.RUN)
@@ -92,6 +104,11 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
             found[name] = task.result()
     different = {} if not purpose.engine or tasks["images"].exception() else tasks["images"].result()
     return Result(found, different, errors)
+
+
+def demo_is_asked_for(stacks: Path = STACKS) -> bool:
+    """Whether a stack file of this clone has `demo: true`; read as text, as there may be no YAML library yet."""
+    return any(_DEMO.search(file.read_text(encoding="utf-8")) for file in stacks.glob("Pulumi.*.yaml"))
 
 
 def find_ready(progress: Progress) -> dict[str, Path]:

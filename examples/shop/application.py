@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from examples.faults import UnknownFault
-from examples.shop.business import COUNTRIES, PLANS, SOURCES
+from examples.shop.business import COUNTRIES, PLANS, SOURCES, TIERS
 from examples.shop.health import Health
 from examples.shop.http_metrics import ROUTE
 from examples.shop.shop import Shop
@@ -66,10 +66,11 @@ class Application:
             return HTTPStatus.NOT_FOUND, {"error": "no such route"}
         environ[ROUTE] = route
         plan = environ.get("HTTP_X_PLAN", "")
-        plan = plan if plan in PLANS else PLANS[0]
-        self._shop.active.note(plan, environ.get("HTTP_X_USER", "")[:64])
-        self._shop.business.usage.labels(plan, route).inc()
-        if not self._shop.limiter.allows(plan):
+        registered = plan in PLANS  # what a client sends becomes a label only if it is a known value
+        plan = plan if registered else "free"
+        self._shop.active.note("registered" if registered else "guest", plan, environ.get("HTTP_X_USER", "")[:64])
+        self._shop.business.usage.labels(TIERS[plan], route).inc()
+        if not self._shop.limiter.allows("registered" if registered else "anonymous"):
             return HTTPStatus.TOO_MANY_REQUESTS, {"error": "slow down"}
         try:
             return handler(environ, number)
@@ -87,7 +88,7 @@ class Application:
         product, amount, method = data.get("product"), data.get("amount", 1), data.get("method", "card")
         if not (isinstance(product, int) and isinstance(amount, int) and 0 < amount < 100):
             raise BadRequest("product and amount must be numbers, amount below 100")
-        if method not in ("card", "invoice"):  # what a client sends must not become a label unchecked
+        if method not in ("card", "invoice"):
             raise BadRequest("method must be card or invoice")
         paid = self._shop.order(product, amount, method)
         return (HTTPStatus.CREATED, {"paid": True}) if paid else (HTTPStatus.PAYMENT_REQUIRED, {"paid": False})

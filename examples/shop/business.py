@@ -9,12 +9,13 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from examples.shop.rate_limit import RateLimiter
-
 PLANS = ("free", "premium")
+TIERS = {"free": "free", "premium": "pro"}
+"""Of the programming interface, by plan."""
 SOURCES = ("search", "ads", "friends")
 COUNTRIES = ("DE", "FR", "US")
-CATEGORIES = ("books", "games", "tools")
+LINES = {"atlas": "books", "novel": "books", "chess": "games", "puzzle": "games", "hammer": "tools", "saw": "tools"}
+"""Product lines and their categories."""
 
 
 # region: business
@@ -31,28 +32,31 @@ class BusinessMetrics:
         )
         self.processing = Histogram(
             "business_order_processing_seconds",
-            "Time from an order to its dispatch.",
+            "Time from an order to its end.",
             ["order_type", "fulfillment_type"],
             buckets=(10, 30, 60, 180, 300, 600, 1800, 3600),
             registry=registry,
         )
         self.revenue = Counter(
             "business_revenue_by_product_cents_total",
-            "Revenue.",
-            ["product_category", "currency"],  # not product_id: a catalogue grows, and every product would be a series
+            "Revenue in hundredths of the currency.",
+            ["product", "product_category", "currency"],  # a product line: single products would be a series each
             registry=registry,
         )
         self.signups = Counter(
-            "business_user_signups_total", "New users.", ["source", "plan", "country"], registry=registry
+            "business_user_signups_total", "Users who signed up.", ["source", "plan", "country"], registry=registry
         )
         self.usage = Counter(
-            "business_api_usage_by_client_total", "Requests by tier.", ["tier", "endpoint"], registry=registry
+            "business_api_usage_by_client_total",
+            "Calls of clients by their tier.",
+            ["tier", "endpoint"],
+            registry=registry,
         )
         for method in ("card", "invoice"):
-            for status in ("completed", "failed"):
+            for status in ("success", "failed"):
                 self.transactions.labels("purchase", status, method)
-        for category in CATEGORIES:
-            self.revenue.labels(category, "USD")
+        for line, category in LINES.items():
+            self.revenue.labels(line, category, "USD")
         for values in itertools.product(SOURCES, PLANS, COUNTRIES):
             self.signups.labels(*values)
 
@@ -66,31 +70,24 @@ class ActiveUsers:
 
     def __init__(self, registry: CollectorRegistry, window: float = 300) -> None:
         self._window, self._lock = window, threading.Lock()
-        self._seen: dict[tuple[str, str], float] = {}
+        self._seen: dict[tuple[str, str, str], float] = {}
         gauge = Gauge(
-            "business_active_users", "Users seen in the last 5 minutes.", ["user_type", "plan"], registry=registry
+            "business_active_users", "Users active in the last 5 minutes.", ["user_type", "plan"], registry=registry
         )
-        for plan in PLANS:
-            gauge.labels("registered", plan).set_function(partial(self.count, plan))
+        for kind, plan in (("registered", "free"), ("registered", "premium"), ("guest", "free")):
+            gauge.labels(kind, plan).set_function(partial(self.count, kind, plan))
 
-    def note(self, plan: str, user: str) -> None:
+    def note(self, kind: str, plan: str, user: str) -> None:
         """A user did something."""
         with self._lock:
-            self._seen[plan, user] = time.monotonic()
+            self._seen[kind, plan, user] = time.monotonic()
 
-    def count(self, plan: str) -> int:
-        """How many of a plan are there now; who left is forgotten."""
+    def count(self, kind: str, plan: str) -> int:
+        """How many of a kind and plan are there now; who left is forgotten."""
         with self._lock:
             limit = time.monotonic() - self._window
             self._seen = {who: when for who, when in self._seen.items() if when >= limit}
-            return sum(1 for each, _ in self._seen if each == plan)
+            return sum(1 for *of, _ in self._seen if of == [kind, plan])
 
 
 # endregion: active-users
-
-
-def show_quota(registry: CollectorRegistry, limiter: RateLimiter) -> None:
-    """What the rate limit still allows, by tier."""
-    gauge = Gauge("business_api_quota_remaining", "Requests left.", ["tier", "quota_type"], registry=registry)
-    for plan in PLANS:
-        gauge.labels(plan, "requests").set_function(partial(limiter.remaining, plan))

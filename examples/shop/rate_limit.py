@@ -22,7 +22,7 @@ class RateLimiter:
             "rate_limit_hits_total", "Requests refused.", ["limit_type", "client_type"], registry=registry
         )
         for client in rates:
-            self.hits.labels("requests_per_second", client)
+            self.hits.labels("per_second", client)
 
     def remaining(self, client: str) -> float:
         """How many requests this kind of client may make at once."""
@@ -37,7 +37,7 @@ class RateLimiter:
             allowed = tokens >= 1
             self._tokens[client] = (tokens - allowed, time.monotonic())
         if not allowed:
-            self.hits.labels("requests_per_second", client).inc()
+            self.hits.labels("per_second", client).inc()
         return allowed
 
 

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from examples.faults import Faults
 from examples.shop.batch import BatchMetrics, BatchProcessor
-from examples.shop.business import CATEGORIES, ActiveUsers, BusinessMetrics, show_quota
+from examples.shop.business import LINES, ActiveUsers, BusinessMetrics
 from examples.shop.cache import Cache, CacheMetrics
 from examples.shop.database import Database, DatabaseMetrics, PoolExhausted
 from examples.shop.dependencies import Dependency, DependencyMetrics, DependencyUnavailable, State
@@ -47,8 +47,7 @@ class Shop:
         self.faults = faults
         self.business = BusinessMetrics(registry)
         self.active = ActiveUsers(registry)
-        self.limiter = RateLimiter(registry, {"free": 20, "premium": 200})
-        show_quota(registry, self.limiter)
+        self.limiter = RateLimiter(registry, {"anonymous": 20, "registered": 200})
         self.database = Database(DatabaseMetrics(registry), "primary")
         self.catalogue: Cache[dict[str, Any]] = Cache(CacheMetrics(registry), "catalogue")
         self.payments = Dependency(DependencyMetrics(registry), "payments", payments)
@@ -94,8 +93,9 @@ class Shop:
                 return False
             values = (product, cents, time.time())
             self.database.query("insert", "orders", "INSERT INTO orders VALUES (?, ?, ?)", values)
-        self.business.transactions.labels("purchase", "completed", method).observe(cents / 100)
-        self.business.revenue.labels(CATEGORIES[product % len(CATEGORIES)], "USD").inc(cents)
+        self.business.transactions.labels("purchase", "success", method).observe(cents / 100)
+        line = _line(product)
+        self.business.revenue.labels(line, LINES[line], "USD").inc(cents)
         self.orders.put(Order(product, time.time()))
         return True
 
@@ -147,10 +147,14 @@ class Shop:
             )
             connection.execute("CREATE TABLE orders (product INTEGER, cents INTEGER, placed REAL)")
             products = [
-                (number, f"Product {number}", CATEGORIES[number % len(CATEGORIES)], 500 + number * 37 % 9500)
+                (number, f"{_line(number)} {number}", LINES[_line(number)], 500 + number * 37 % 9500)
                 for number in range(1, _PRODUCTS + 1)
             ]
             connection.executemany("INSERT INTO products VALUES (?, ?, ?, ?)", products)
+
+
+def _line(product: int) -> str:
+    return tuple(LINES)[product % len(LINES)]
 
 
 def _product(row: tuple[Any, ...]) -> dict[str, Any]:

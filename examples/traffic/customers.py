@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry, Counter
 from examples.shop.business import COUNTRIES, PLANS, SOURCES
 
 _TOGETHER = 32
-_USERS = {"free": 120, "premium": 60}
+_USERS = {"free": 120, "premium": 60, "guest": 40}
 _BURST = 60
-"""Requests a second of a client that runs wild; the shop grants its kind 20."""
+"""Requests a second of a client that runs wild; the shop grants all guests together 20."""
 
 
 class Customers:
@@ -53,8 +53,8 @@ class Customers:
 
     def _one(self) -> None:
         few, wild = "few-customers" in self._faults, "rate-limit" in self._faults and random.random() < 0.8
-        plan = "free" if few or wild else random.choices(PLANS, (0.6, 0.4))[0]
-        headers = {"X-Plan": plan, "X-User": f"{plan}-{random.randrange(_USERS[plan])}"}
+        kind = "guest" if few or wild else random.choices(tuple(_USERS), (0.5, 0.35, 0.15))[0]
+        headers = {"X-Plan": kind, "X-User": f"{kind}-{random.randrange(_USERS[kind])}"}
         method, path, body = ("GET", "/api/products", None) if wild else self._request()
         request = urllib.request.Request(self._gateway + path, body, headers, method=method)
         try:
