@@ -41,7 +41,7 @@ def growing_plans(repeat: int) -> list[Result]:
         last = size == SIZES[-1]
         medians.append(statistics.median(seconds))
         what = f"plan of {size:,} services"
-        note = "20 rules each; from the stack object to the text of every file" if last else ""
+        note = "two objectives each; from the stack object to the text of every file" if last else ""
         goals = (Goal(1.0), Goal(250)) if last else (None, None)
         results.append(Result(what, medians[-1], "s", goal=goals[0], note=note, samples={"ours": seconds}))
         results.append(

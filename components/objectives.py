@@ -1,11 +1,13 @@
 """Service level objectives as recording rules: errors and requests, their ratio over each window, the error budget.
 
+What differs between services are constants, recorded with their labels; the rest is the same rule for all of them.
 Windows longer than five minutes are sums of five-minute rates, errors over requests: that weighs each moment by its
 traffic, and a month of it costs what a month of one series costs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from components.config import StackConfig
@@ -15,34 +17,82 @@ from components.config.services import MonitoredService
 
 WINDOWS = ("30m", "1h", "2h", "6h", "1d", "3d")
 """Of the burn rate alerts, besides 5m."""
+Promise = tuple[MonitoredService, str, Availability | Latency]
+"""A service, what its objective is called, and the objective."""
 
 
 def groups(config: StackConfig) -> list[dict[str, Any]]:
-    """One group of recording rules for each objective of each service."""
-    found = []
+    """One group with everything in the order in which it builds on each other; none where nothing is promised."""
+    promises = list(_promises(config))
+    if not promises:
+        return []
+    rules = [rule for promise in promises for rule in _constants(*promise)]
+    rules += [rule for source in _by_source(promises).items() for rule in _rates(*source)]
+    return [{"name": "objectives", "rules": [*rules, *_ratios(promises)]}]
+
+
+def _promises(config: StackConfig) -> Iterator[Promise]:
     for service in config.services:
-        availability, latency = service.objectives.availability, service.objectives.latency
-        if availability:
-            found.append(_group(service, "availability", availability, *_availability(service, availability)))
-        if latency:
-            found.append(_group(service, "latency", latency, *_latency(service, latency)))
+        if service.objectives.availability:
+            yield service, "availability", service.objectives.availability
+        if service.objectives.latency:
+            yield service, "latency", service.objectives.latency
+
+
+def _constants(service: MonitoredService, slo: str, objective: Availability | Latency) -> Iterator[dict[str, Any]]:
+    labels = {"service": service.name, "team": service.team, "slo": slo}
+    for name, value in (
+        ("slo:objective:ratio", objective.target),
+        ("slo:error_budget:ratio", 1 - objective.target),
+        ("slo:period:days", seconds(objective.window) / 86400),
+    ):
+        yield {"record": name, "expr": f"vector({value:.12g})", "labels": labels}
+
+
+def _by_source(promises: list[Promise]) -> dict[tuple[str, str, str], list[str]]:
+    """Which services are measured in the same way: (objective, metric, matcher of the bad or good ones) to names."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for service, slo, objective in promises:
+        if isinstance(objective, Availability):
+            failed = ", ".join(f'{label}=~"{_quoted(pattern)}"' for label, pattern in objective.failed.items())
+            source = (slo, objective.requests, failed)
+        else:
+            source = (slo, objective.histogram, f'le="{bucket_label(seconds(objective.threshold))}"')
+        found.setdefault(source, []).append(service.name)
     return found
 
 
-def _availability(service: MonitoredService, objective: Availability) -> tuple[str, str]:
-    """Requests per second, and failed requests per second: 0 where there are requests and none fails."""
-    failed = ", ".join(f'{label}=~"{_quoted(pattern)}"' for label, pattern in objective.failed.items())
-    every = f'sum(rate({objective.requests}{{service="{service.name}"}}[5m]))'
-    bad = f'sum(rate({objective.requests}{{service="{service.name}", {failed}}}[5m]))'
-    return every, f"{bad} or 0 * {every}"
+def _rates(source: tuple[str, str, str], services: list[str]) -> Iterator[dict[str, Any]]:
+    """Requests per second, and those that break the promise: 0 where there are requests and none breaks it."""
+    slo, metric, matcher = source
+    chosen = f'service=~"{"|".join(services)}"'
+
+    def rate(series: str, labels: str) -> str:
+        return f"sum by (service, team) (rate({series}{{{labels}}}[5m]))"
+
+    every = rate(metric if slo == "availability" else f"{metric}_count", chosen)
+    if slo == "availability":
+        errors = f"{rate(metric, f'{chosen}, {matcher}')} or 0 * {every}"
+    else:
+        errors = f"{every} - {rate(f'{metric}_bucket', f'{chosen}, {matcher}')}"
+    for name, expression in (("slo:requests:rate5m", every), ("slo:errors:rate5m", errors)):
+        yield {"record": name, "expr": expression, "labels": {"slo": slo}}
 
 
-def _latency(service: MonitoredService, objective: Latency) -> tuple[str, str]:
-    """Requests per second, and those per second that took longer than the threshold."""
-    le = bucket_label(seconds(objective.threshold))
-    every = f'sum(rate({objective.histogram}_count{{service="{service.name}"}}[5m]))'
-    good = f'sum(rate({objective.histogram}_bucket{{service="{service.name}", le="{le}"}}[5m]))'
-    return every, f"{every} - {good}"
+def _ratios(promises: list[Promise]) -> Iterator[dict[str, Any]]:
+    def over(window: str) -> str:
+        return f"sum_over_time(slo:errors:rate5m[{window}]) / sum_over_time(slo:requests:rate5m[{window}])"
+
+    yield {"record": "slo:sli_error:ratio_rate5m", "expr": "slo:errors:rate5m / slo:requests:rate5m"}
+    for window in WINDOWS:
+        yield {"record": f"slo:sli_error:ratio_rate{window}", "expr": over(window)}
+    for period in sorted({objective.window for _, _, objective in promises}, key=seconds):
+        chosen = f"and on (service, slo) slo:period:days == {seconds(period) / 86400:g}"
+        yield {"record": "slo:sli_error:ratio_period", "expr": f"{over(period)} {chosen}"}
+    yield {
+        "record": "slo:error_budget_remaining:ratio",
+        "expr": "1 - slo:sli_error:ratio_period / slo:error_budget:ratio",
+    }
 
 
 def bucket_label(bound: float) -> str:
@@ -52,34 +102,3 @@ def bucket_label(bound: float) -> str:
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _group(
-    service: MonitoredService, slo: str, objective: Availability | Latency, requests: str, errors: str
-) -> dict[str, Any]:
-    labels = {"service": service.name, "team": service.team, "slo": slo}
-    chosen = f'{{service="{service.name}", slo="{slo}"}}'
-
-    def record(name: str, expression: str) -> dict[str, Any]:
-        return {"record": name, "expr": expression, "labels": labels}
-
-    def ratio(window: str) -> str:
-        return (
-            f"sum_over_time(slo:errors:rate5m{chosen}[{window}]) / sum_over_time(slo:requests:rate5m{chosen}[{window}])"
-        )
-
-    budget = float(f"{1 - objective.target:.12g}")
-    return {
-        "name": f"slo-{service.name}-{slo}",
-        "rules": [
-            record("slo:requests:rate5m", requests),
-            record("slo:errors:rate5m", errors),
-            record("slo:sli_error:ratio_rate5m", f"slo:errors:rate5m{chosen} / slo:requests:rate5m{chosen}"),
-            *(record(f"slo:sli_error:ratio_rate{window}", ratio(window)) for window in WINDOWS),
-            record("slo:sli_error:ratio_period", ratio(objective.window)),
-            record("slo:objective:ratio", f"vector({objective.target:.12g})"),
-            record("slo:error_budget:ratio", f"vector({budget:.12g})"),
-            record("slo:period:days", f"vector({seconds(objective.window) / 86400:g})"),
-            record("slo:error_budget_remaining:ratio", f"1 - slo:sli_error:ratio_period{chosen} / {budget:.12g}"),
-        ],
-    }

@@ -32,29 +32,55 @@ def config(**changes: Any) -> StackConfig:
     return stack(services=[{**CHECKOUT, **changes}])
 
 
-def records(slo: str) -> dict[str, dict[str, Any]]:
-    """The recording rules of one objective, by name."""
-    (group,) = (each for each in objectives.groups(config()) if each["name"] == f"slo-checkout-{slo}")
-    return {rule["record"]: rule for rule in group["rules"]}
+def records(name: str) -> dict[str, str]:
+    """Objective to expression of the recording rules of that name."""
+    (group,) = objectives.groups(config())
+    return {rule.get("labels", {}).get("slo", ""): rule["expr"] for rule in group["rules"] if rule["record"] == name}
 
 
 def test_a_service_without_objectives_brings_no_rule() -> None:
     assert objectives.groups(config(objectives={})) == []
 
 
-def test_every_record_says_whose_it_is() -> None:
-    for slo in ("availability", "latency"):
-        for rule in records(slo).values():
-            assert rule["labels"] == {"service": "checkout", "team": "payments", "slo": slo}
+def test_constants_say_whose_they_are() -> None:
+    (group,) = objectives.groups(config())
+    constants = [rule for rule in group["rules"] if rule["expr"].startswith("vector")]
+    assert [rule["labels"] for rule in constants[:1]] == [
+        {"service": "checkout", "team": "payments", "slo": "availability"}
+    ]
+    assert len(constants) == 6
 
 
 def test_objective_budget_and_period_are_recorded() -> None:
-    found = records("availability")
-    assert found["slo:objective:ratio"]["expr"] == "vector(0.999)"
-    assert found["slo:error_budget:ratio"]["expr"] == "vector(0.001)"
-    assert found["slo:period:days"]["expr"] == "vector(7)"
-    assert records("latency")["slo:period:days"]["expr"] == "vector(30)"
-    assert "[7d]" in found["slo:sli_error:ratio_period"]["expr"]
+    assert records("slo:objective:ratio") == {"availability": "vector(0.999)", "latency": "vector(0.99)"}
+    assert records("slo:error_budget:ratio") == {"availability": "vector(0.001)", "latency": "vector(0.01)"}
+    assert records("slo:period:days") == {"availability": "vector(7)", "latency": "vector(30)"}
+
+
+def test_services_that_are_measured_alike_share_their_rules() -> None:
+    jobs = {"availability": {"target": "99%", "requests": "jobs_total", "failed": {"result": "failed|lost"}}}
+    services = [
+        CHECKOUT,
+        {**CHECKOUT, "name": "search", "team": "discovery"},
+        {
+            **CHECKOUT,
+            "name": "batch",
+            "metrics": {"jobs_total": {"type": "counter", "labels": {"result": 3}}},
+            "objectives": jobs,
+        },
+    ]
+    (group,) = objectives.groups(stack(services=services))
+    requests = [rule["expr"] for rule in group["rules"] if rule["record"] == "slo:requests:rate5m"]
+    assert requests == [
+        'sum by (service, team) (rate(http_requests_total{service=~"checkout|search"}[5m]))',
+        'sum by (service, team) (rate(http_request_duration_seconds_count{service=~"checkout|search"}[5m]))',
+        'sum by (service, team) (rate(jobs_total{service=~"batch"}[5m]))',
+    ]
+    (failed,) = (rule["expr"] for rule in group["rules"] if "jobs_total" in rule["expr"] and "or 0" in rule["expr"])
+    assert 'jobs_total{service=~"batch", result=~"failed|lost"}' in failed
+    periods = [rule["expr"] for rule in group["rules"] if rule["record"] == "slo:sli_error:ratio_period"]
+    assert [expr.split("[")[1].split("]")[0] for expr in periods] == ["7d", "30d"]
+    assert periods[0].endswith("and on (service, slo) slo:period:days == 7")
 
 
 @pytest.mark.parametrize(("bound", "label"), [(0.5, "0.5"), (1, "1.0"), (2.5, "2.5"), (0.005, "0.005")])
@@ -83,7 +109,7 @@ def ask(folder: Path, series: list[dict[str, str]], queries: list[tuple[str, str
 
 def requests(status: str, values: str, instance: str = "one:8080", service: str = "checkout") -> dict[str, str]:
     """A counter of answered requests."""
-    labels = f'service="{service}", instance="{instance}", status_code="{status}"'
+    labels = f'service="{service}", team="payments", instance="{instance}", status_code="{status}"'
     return {"series": f"http_requests_total{{{labels}}}", "values": values}
 
 
@@ -133,14 +159,14 @@ def test_busy_hours_weigh_more_than_quiet_ones(tmp_path: Path) -> None:
 
 def test_slow_requests_are_those_above_the_bucket(tmp_path: Path) -> None:
     def bucket(le: str, values: str) -> dict[str, str]:
-        name = f'http_request_duration_seconds_bucket{{service="checkout", le="{le}"}}'
+        name = f'http_request_duration_seconds_bucket{{service="checkout", team="payments", le="{le}"}}'
         return {"series": name, "values": values}
 
     series = [
         bucket("0.25", "0+30x60"),
         bucket("0.5", "0+57x60"),
         bucket("+Inf", "0+60x60"),
-        {"series": 'http_request_duration_seconds_count{service="checkout"}', "values": "0+60x60"},
+        {"series": 'http_request_duration_seconds_count{service="checkout", team="payments"}', "values": "0+60x60"},
     ]
     wrong = ask(tmp_path, series, [("1h", 'slo:sli_error:ratio_rate5m{slo="latency"}', 0.05)])
     assert wrong == ""
