@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
+from mutants.equivalence import canonical
+
 _TOKEN = re.compile(
     r"""(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`[^`]*`)
     |(?P<duration>(?:\d+(?:ms|[smhdwy]))+)
@@ -110,7 +112,7 @@ def mutations(expression: str, units: Mapping[float, str] | None = None) -> list
     `units` gives the unit of numbers that are parameters: a `count` moves by whole numbers, as one tenth more would
     be no different; without a unit, so do 0 and 1.
     """
-    seen = {_shape(expression)}
+    seen = {canonical(expression)}
     times: Counter[str] = Counter()
     found = []
     for change, edits in _changes(expression, units or {}):
@@ -118,20 +120,16 @@ def mutations(expression: str, units: Mapping[float, str] | None = None) -> list
         text = expression
         for start, end, instead in reversed(edits):
             text = text[:start] + instead + text[end:]
-        shape = _shape_or_none(text)
+        shape = _canonical_or_none(text)
         if shape is not None and shape not in seen:
             seen.add(shape)
             found.append(Mutation(change if times[change] == 1 else f"{change} #{times[change]}", text))
     return found
 
 
-def _shape(expression: str) -> str:
-    return promql.parse(expression).prettify()
-
-
-def _shape_or_none(expression: str) -> str | None:
+def _canonical_or_none(expression: str) -> str | None:
     try:
-        return _shape(expression)
+        return canonical(expression)
     except ValueError:
         return None
 

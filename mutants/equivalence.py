@@ -1,0 +1,64 @@
+"""Expressions that say the same for every series that there can be, in one form.
+
+Only where it can be proved from the expression: what is never negative is `> 0` where it is `!= 0`.
+"""
+
+from __future__ import annotations
+
+import promql_parser as promql
+
+_COUNTING = {
+    "abs",
+    "changes",
+    "count_over_time",
+    "increase",
+    "irate",
+    "present_over_time",
+    "rate",
+    "resets",
+}
+"""Functions whose values are never negative, whatever they are given."""
+_NEVER_NEGATIVE = ("_total", "_count", "_bucket", "_bytes", "_info")
+_SAME_ABOVE_ZERO = {"!=": ">", "<=": "=="}
+
+
+def canonical(expression: str) -> str:
+    """The same text for expressions that are the same. Raises ValueError for what is not PromQL."""
+
+    def settle(node: promql.Expr) -> promql.Expr | None:
+        if not isinstance(node, promql.BinaryExpr) or node.modifier or not _is_zero(node.rhs):
+            return None
+        sign = _SAME_ABOVE_ZERO.get(str(node.op))
+        # A product of unknown sign may be anything, so the left side has to prove it.
+        return promql.parse(f"{node.lhs.prettify()} {sign} 0") if sign and _never_negative(node.lhs) else None
+
+    return promql.transform(promql.parse(expression), post_visit=settle).prettify()
+
+
+def _is_zero(node: promql.Expr) -> bool:
+    return isinstance(node, promql.NumberLiteral) and node.val == 0
+
+
+def _never_negative(node: promql.Expr) -> bool:
+    if isinstance(node, promql.ParenExpr):
+        return _never_negative(node.expr)
+    if isinstance(node, promql.NumberLiteral):
+        return node.val >= 0
+    if isinstance(node, promql.VectorSelector):
+        return node.name == "up" or (node.name or "").endswith(_NEVER_NEGATIVE)
+    if isinstance(node, promql.MatrixSelector):
+        return _never_negative(node.vector_selector)
+    if isinstance(node, promql.Call):
+        name = node.func.name
+        return name in _COUNTING or (name.endswith("_over_time") and all(map(_never_negative, node.args)))
+    if isinstance(node, promql.AggregateExpr):
+        return str(node.op) == "count" or (str(node.op) in ("sum", "avg", "min", "max") and _never_negative(node.expr))
+    return isinstance(node, promql.BinaryExpr) and _never_negative_pair(node)
+
+
+def _never_negative_pair(node: promql.BinaryExpr) -> bool:
+    sign = str(node.op)
+    if sign in ("+", "*", "/", "or"):
+        return _never_negative(node.lhs) and _never_negative(node.rhs)
+    # Filters pass values of the left side on.
+    return sign in ("and", "unless", ">", ">=", "<", "<=", "==", "!=") and _never_negative(node.lhs)
