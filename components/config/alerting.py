@@ -75,6 +75,8 @@ def _channel_problems(alerting: Alerting, services: Sequence[MonitoredService]) 
                 yield Problem(key, "is there twice; it would get each alert twice", name)
     for name in sorted({*alerting.channels} & {*OWN_RECEIVERS}):
         yield Problem(f"alerting.channels.{name}", "is the name of a receiver of the stack itself")
+    if "access" in alerting.channels:
+        yield Problem("alerting.channels.access", "is the name of a secret of the stack itself")
     for name in sorted({*alerting.channels} - {name for _, names in named for name in names}):
         hint = "name it in default_channels, a route, a service or dead_mans_switch"
         yield Problem(f"alerting.channels.{name}", "gets no alert", hint=hint)
