@@ -21,9 +21,8 @@ def test_a_result_is_made_once_for_what_it_was_made_from(tmp_path: Path) -> None
         return {"text": [text, 1.5, None, True]}
 
     for text in ("a", "b", "a", "b"):
-        assert remembered("kind", ["x", text], lambda text=text: make(text), tmp_path) == {
-            "text": [text, 1.5, None, True]
-        }
+        expected = {"text": [text, 1.5, None, True]}
+        assert remembered("kind", ["x", text], partial(make, text), tmp_path) == expected
     assert made == ["a", "b"]
 
 
