@@ -15,6 +15,7 @@ from components.services.alertmanager import alertmanager
 from components.services.alertmanager_receivers import channel_notes
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
+from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
 from components.services.jaeger import jaeger
 from components.services.node_exporter import node_exporter
@@ -34,6 +35,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
             raise StackFileError(
                 "components/versions.yaml", [Problem(product, "its image cannot be had here", hint=hint)]
             )
+    config = with_demo(config, images)
     context = Context(config, images, target_files or {})
     wanted: list[tuple[bool, Callable[[Context], Service]]] = [
         (config.exporters.node, node_exporter),
@@ -43,6 +45,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         (True, alertmanager),
     ]
     planned = [make(context) for asked, make in wanted if asked]
+    planned += demo(context) if config.demo else ()
     services = [service for service in planned if service.image]
     withheld = [service for service in planned if not service.image]
     # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
@@ -64,6 +67,8 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"
         for service in withheld
     ]
+    if any(service.name == TRAFFIC for service in services):
+        notes.append("the demo's services run beside the stack, under made-up traffic; docs/guide/demo.md tells more")
     notes += channel_notes(config.alerting)
     return Plan(
         environment=config.environment,
@@ -79,7 +84,9 @@ def plan_stack_file(stack: str, folder: Path = FOLDER) -> tuple[StackConfig, Pla
     """Read, check and plan a stack by name or path. Errors are `StackFileError`s."""
     config = load_stack_file(stack, folder)
     path = stack_path(stack, folder)
-    return config, plan_stack(config, load_catalogue(config.images), read_target_files(config, path))
+    images = load_catalogue(config.images)
+    config = with_demo(config, images)
+    return config, plan_stack(config, images, read_target_files(config, path))
 
 
 def read_target_files(config: StackConfig, stack_file: Path) -> dict[str, str]:

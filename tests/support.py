@@ -202,6 +202,7 @@ GENERATED: dict[str, dict[str, Any]] = {
         "ports": {"prometheus": None, "alertmanager": None, "otlp_grpc": None, "otlp_http": None, "jaeger": None},
     },
     "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
+    "demo": {"environment": "demo", "demo": True, "ports": {"demo": 8003}},
     "mirrored": {
         "environment": "mirrored",
         "images": {"registry": "mirror.example.com:5000/hub", "overrides": {"jaeger": "example.com/jaeger:2.99.0"}},

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
+from components.catalogue import DERIVED, EXPOSED
 from components.config.base import NAME_PATTERN
-from components.config.stack import PRODUCTS
+from components.config.stack import DEMO, PRODUCTS
 from components.spec import SECRET_TOKEN, File, Plan, Service
 from components.yaml_text import load
 from tests.support import GENERATED, STACKS, data, plan_of, service
@@ -209,12 +210,14 @@ def test_every_service_is_scraped_and_every_own_target_is_planned(whole: Plan) -
     names = [job["job_name"] for job in jobs]
     assert len(set(names)) == len(names)
     offered = {f"{one.name}:{metrics.port}" for one in whole.services for metrics in one.metrics}
+    # The demo is scraped as the user's services are: by an entry of its own in `services`.
+    offered |= {f"{one.name}:{port.number}" for one in whole.services for port in one.ports if one.name in DEMO}
     asked = {target for job in jobs for block in job.get("static_configs", []) for target in block["targets"]}
     assert offered <= asked
     hosts = {one.name for one in whole.services} | {*PRODUCTS}
     assert {target for target in asked if target.split(":")[0] in hosts} <= offered
     for one in whole.services:
-        assert one.metrics, f"{one.name} is not scraped"
+        assert one.metrics or one.name in DEMO, f"{one.name} is not scraped"
         assert {metrics.job for metrics in one.metrics} <= set(names)
 
 
@@ -292,6 +295,6 @@ def test_no_environment_is_named_in_the_code() -> None:
 def test_every_product_with_rules_or_an_image_can_be_planned() -> None:
     root = Path(__file__).resolve().parents[1]
     pinned = yaml.safe_load((root / "components" / "versions.yaml").read_text())
-    assert set(pinned) == set(PRODUCTS)
-    assert {path.stem for path in (root / "rules").glob("*.yaml")} <= set(PRODUCTS)
-    assert {one.name for name in ALL for one in plan(name).services} == set(PRODUCTS)
+    assert set(pinned) == {*PRODUCTS, *DEMO}
+    assert {path.stem for path in (root / "rules").glob("*.yaml")} <= {*PRODUCTS, *EXPOSED, *DERIVED}
+    assert {one.name for name in ALL for one in plan(name).services} == {*PRODUCTS, *DEMO}

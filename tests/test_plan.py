@@ -10,7 +10,7 @@ import pytest
 
 from components.config import StackFileError
 from components.config.products import Images
-from components.config.stack import PRODUCTS
+from components.config.stack import DEMO, PRODUCTS
 from components.images import load_catalogue
 from components.plan import plan_stack
 from components.spec import File, Service
@@ -59,7 +59,7 @@ def test_services_start_before_those_that_read_them() -> None:
 
 def test_images_are_the_pins_unless_the_stack_file_says_otherwise() -> None:
     pins = load_catalogue(Images(), NO_SUBSTITUTES).references
-    assert set(pins) == set(PRODUCTS)
+    assert set(pins) == {*PRODUCTS, *DEMO}
     assert str(pins["grafana"]).startswith("docker.io/grafana/grafana:")
     assert str(pins["prometheus"]).startswith("quay.io/prometheus/prometheus:v3.13."), (
         "the release with long-term support"
@@ -79,7 +79,7 @@ def test_what_this_machine_has_instead_is_used_where_nothing_else_is_said(tmp_pa
     found = load_catalogue(Images(overrides={"grafana": "example.com/g:1"}), local).references
     assert found["prometheus"] == "local/prometheus:1"
     assert found["grafana"] == "example.com/g:1"
-    assert set(found) == set(PRODUCTS)
+    assert set(found) == {*PRODUCTS, *DEMO}
     assert load_catalogue(Images(), local).reference("grafana") is None
     mirrored = load_catalogue(Images(registry="mirror.example.com"), local).references
     assert mirrored["prometheus"] == "mirror.example.com/prometheus/prometheus:v3.13.5"

@@ -30,11 +30,13 @@ from components.config.products import (
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe, MonitoredService
 
 PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", "blackbox-exporter", "cadvisor")
-"""Network names of everything that this version can deploy; the keys of versions.yaml."""
+"""Network names of everything that a stack is made of; the keys of versions.yaml."""
+DEMO = ("demo-shop", "demo-gateway", "demo-exporter", "demo-traffic")
+"""Network names of the example services, which `demo: true` deploys beside the stack; keys of versions.yaml too."""
 DashboardName = Literal["stack", "node", "api-overview"]
 DASHBOARDS: tuple[DashboardName, ...] = ("stack", "node", "api-overview")
-UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin")
-"""Published ports of Jaeger, which has no authentication of its own."""
+UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
+"""Published ports of programs without an authentication of their own: Jaeger and the demo."""
 OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
 LOOKBACK = 300
@@ -55,6 +57,9 @@ class StackConfig(Model):
     storage: Literal["local"] = Field(default="local", description="Where samples are kept; one choice so far.")
     services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
     probes: tuple[BlackboxProbe, ...] = Field(default=(), description="What is asked from outside.")
+    demo: bool = Field(
+        default=False, description="Example services under traffic, deployed beside the stack and monitored by it."
+    )
     exporters: Exporters = Exporters()
     tracing: Tracing = Tracing()
     alerting: Alerting = Alerting()
@@ -100,6 +105,9 @@ class StackConfig(Model):
         seen: set[str] = set()
         for index, service in enumerate(self.services):
             key = f"services[{index}]"
+            if self.demo and service.name.startswith("demo-"):
+                hint = "call it otherwise, or leave the demo out"
+                yield Problem(f"{key}.name", "begins like those of the demo's own services", service.name, hint)
             if service.name in OWN_JOBS or service.name.startswith("probe-"):
                 yield Problem(f"{key}.name", "is the name of a scrape job of the stack itself", service.name)
             if service.name in seen:
@@ -141,7 +149,8 @@ class StackConfig(Model):
                 continue
             where = f"{address}:{number}"
             if name in UNPROTECTED:
-                reason = "would be open to others, but Jaeger has no authentication of its own"
+                program = "the demo" if name == "demo" else "Jaeger"
+                reason = f"would be open to others, but {program} has no authentication of its own"
                 hint = f"write `{name}: 127.0.0.1:{number}` and put a proxy with a login before it"
                 yield Problem(f"ports.{name}", reason, where, hint)
             elif self.access is None:
@@ -156,7 +165,7 @@ class StackConfig(Model):
 
     def _check_products(self) -> Iterator[Problem]:
         for key, names in (("resources", self.resources), ("images.overrides", self.images.overrides)):
-            for name in sorted({*names} - {*PRODUCTS}):
-                near = difflib.get_close_matches(name, PRODUCTS, n=1)
+            for name in sorted({*names} - {*PRODUCTS, *DEMO}):
+                near = difflib.get_close_matches(name, (*PRODUCTS, *DEMO), n=1)
                 hint = f"did you mean {near[0]}?" if near else ""
                 yield Problem(f"{key}.{name}", f"is no product; products: {', '.join(PRODUCTS)}", hint=hint)
