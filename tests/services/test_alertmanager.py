@@ -159,12 +159,3 @@ def test_secrets_are_files_that_are_read_each_time() -> None:
         assert content(everything(), f"secrets/{path}") == f"<secret:{secret}>"
         assert not files[f"secrets/{path}"].reload
     assert "secrets/log-url" not in files
-
-
-def test_a_worse_alert_silences_the_milder_ones_about_the_same_thing() -> None:
-    rules = config(alertmanager())["inhibit_rules"]
-    assert [(rule["source_matchers"], rule["target_matchers"]) for rule in rules] == [
-        (['severity="emergency"'], ['severity=~"critical|warning"']),
-        (['severity="critical"'], ['severity=~"warning"']),
-    ]
-    assert all(rule["equal"] == ["alertname", "service", "instance"] for rule in rules)
