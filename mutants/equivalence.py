@@ -19,6 +19,7 @@ _COUNTING = {
 }
 """Functions whose values are never negative, whatever they are given."""
 _NEVER_NEGATIVE = ("_total", "_count", "_bucket", "_bytes", "_info")
+_ZERO_OR_ONE = ("up", "probe_success")
 _SAME_ABOVE_ZERO = {"!=": ">", "<=": "=="}
 
 
@@ -45,7 +46,8 @@ def _never_negative(node: promql.Expr) -> bool:
     if isinstance(node, promql.NumberLiteral):
         return node.val >= 0
     if isinstance(node, promql.VectorSelector):
-        return node.name == "up" or (node.name or "").endswith(_NEVER_NEGATIVE)
+        name = node.name or ""
+        return name in _ZERO_OR_ONE or name.endswith(_NEVER_NEGATIVE)
     if isinstance(node, promql.MatrixSelector):
         return _never_negative(node.vector_selector)
     if isinstance(node, promql.Call):
