@@ -90,7 +90,7 @@ def write(output: IO[bytes], recipe: Recipe, built: Path, busybox: Path | None) 
 
 def find_busybox() -> Path:
     """A static busybox: the machine's, else the one from Debian's package; raises ToolchainError."""
-    kept = cache_folder() / "programs" / "busybox" / "debian"
+    kept = cache_folder() / "programs" / "busybox" / "static"
     own = shutil.which("busybox")
     if own and _is_static(Path(own)):
         return Path(own)
@@ -102,7 +102,12 @@ def find_busybox() -> Path:
             folder.chmod(0o755)  # apt-get downloads as another user
             package = engine.apt_download("busybox-static", folder)
             children.run(["dpkg-deb", "-x", str(package), str(folder / "root")], "busybox")
-            found = next((folder / "root").rglob("busybox"))
+            # The package has other files of that name, and the order in which they are found differs by file system.
+            found = next(
+                (file for file in (folder / "root").rglob("busybox") if file.is_file() and _is_static(file)), None
+            )
+            if found is None:
+                raise ToolchainError(f"{package.name} holds no static busybox; install one on PATH and run again")
             (folder / "bin").mkdir()
             found.rename(folder / "bin" / "busybox")
             shutil.rmtree(folder / "root")
