@@ -157,7 +157,7 @@ def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
         return {}
     on = subjects_on(context.config, planned)
     shown = [dashboards.load(name) for name in context.config.dashboards]
-    return {board.UID: f"{grafana_url(context)}/d/{board.UID}" for board in shown if on >= board.NEEDS}
+    return {board.UID: f"{grafana_url(context)}/d/{board.UID}" for board in shown if dashboards.belongs(board, on)}
 
 
 def _group(context: Context, group: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:

@@ -1,11 +1,30 @@
 """The dashboards that a stack can have, by name; building one is what loads the Grafana SDK, naming one is not."""
 
 import importlib
+from collections.abc import Collection
 from typing import Any, Protocol, cast
 
 from components.parameters import Limits
 
-CATALOGUE: tuple[str, ...] = ("stack", "node", "api-overview")
+CATALOGUE: tuple[str, ...] = (
+    "stack",
+    "alerts",
+    "services",
+    "red",
+    "golden-signals",
+    "api-overview",
+    "slo",
+    "business",
+    "concierge",
+    "security",
+    "backup-compliance",
+    "neo4j-aura",
+    "janusgraph",
+    "cassandra",
+    "node",
+    "containers",
+    "probes",
+)
 """In the order in which they are listed to a reader."""
 
 
@@ -18,12 +37,19 @@ class DashboardModule(Protocol):
     FOLDER: str
     NEEDS: frozenset[str]
     """Subjects that all have to be on for the dashboard to have data: products, or what services expose."""
+    ONE_OF: frozenset[str]
+    """Of these at least one has to be on, too; no condition where it is empty."""
 
     def build(self, limits: Limits) -> dict[str, Any]:
         """Return the dashboard in Grafana's classic JSON model, as plain data.
 
         `limits` gives the numbers of the stack's alerts, so that lines in graphs stand where the alerts do.
         """
+
+
+def belongs(module: DashboardModule, on: Collection[str]) -> bool:
+    """Whether a stack in which these subjects are on has data for the dashboard."""
+    return set(on) >= module.NEEDS and (not module.ONE_OF or bool(module.ONE_OF & set(on)))
 
 
 def load(name: str) -> DashboardModule:

@@ -6,12 +6,15 @@ No network: node exporter sees the interface of its own container, not those of 
 from typing import Any
 
 from components.parameters import Limits
-from dashboards.style import ORANGE, RED, YELLOW, Board, Limit, Query, graph, number, rate, variable
+from dashboards.board import Board
+from dashboards.panels import dial, graph, number
+from dashboards.style import BLUE, GREEN, ORANGE, YELLOW, Limit, Query, rate
 
 UID = "node"
 TITLE = "Node"
 FOLDER = "Hosts"
 NEEDS = frozenset({"node-exporter"})
+ONE_OF: frozenset[str] = frozenset()
 
 _HOST = 'job="node-exporter", instance=~"$instance", environment=~"$environment"'
 _DISK = f'{_HOST}, fstype!~"tmpfs|ramfs|overlay|squashfs|iso9660|erofs"'
@@ -20,34 +23,35 @@ _PROCESSORS = f'count by (job, instance) (node_cpu_seconds_total{{{_HOST}, mode=
 
 def _numbers(board: Board) -> None:
     board.row("At a glance")
-    for title, description, unit, expr, limits in (
+    for title, description, expr, limits in (
         (
             "Processor time in use",
             "Share of all processors' time that is not idle.",
-            "percentunit",
             f"max(instance:node_cpu_utilisation:ratio_rate5m{{{_HOST}}})",
-            [Limit(0.7, YELLOW), Limit(0.9)],
+            [board.limit("HighCPUUsage")],
         ),
         (
             "Memory in use",
             "Share of memory that programs hold and the kernel cannot take back.",
-            "percentunit",
             f"max(instance:node_memory_utilisation:ratio{{{_HOST}}})",
-            [Limit(0.8, YELLOW), Limit(0.9)],
+            [board.limit("HostMemoryLow")],
         ),
         (
             "Fullest disk",
             "Share of space that is taken on the fullest disk.",
-            "percentunit",
             f"1 - min(instance_device:node_filesystem_avail:ratio{{{_HOST}}})",
-            [Limit(0.85, ORANGE), Limit(0.95)],
+            [board.limit("DiskSpaceLow", ORANGE, rest=True), board.limit("DiskSpaceCritical", rest=True)],
         ),
+    ):
+        board.add(dial(title, description, "percentunit", Query(expr), limits), width=4, height=5)
+    for title, description, unit, expr, limits, base in (
         (
             "Load per processor",
             "Programs that run or wait, per processor, over 5 minutes.",
             "short",
             f"max(node_load5{{{_HOST}}} / on (job, instance) {_PROCESSORS})",
             [Limit(1, YELLOW), Limit(2)],
+            GREEN,
         ),
         (
             "Processes killed for memory",
@@ -55,10 +59,11 @@ def _numbers(board: Board) -> None:
             "short",
             f"sum(increase(node_vmstat_oom_kill{{{_HOST}}}[$__range]))",
             [Limit(1)],
+            GREEN,
         ),
-        ("Up for", "Time since the host started.", "s", f"min(time() - node_boot_time_seconds{{{_HOST}}})", []),
+        ("Up for", "Time since the host started.", "s", f"min(time() - node_boot_time_seconds{{{_HOST}}})", [], BLUE),
     ):
-        board.add(number(title, description, unit, Query(expr), limits), width=4, height=4)
+        board.add(number(title, description, unit, Query(expr), limits, base), width=4, height=5)
 
 
 def _processors(board: Board) -> None:
@@ -72,7 +77,7 @@ def _processors(board: Board) -> None:
                 f'avg by (instance, mode) (rate(node_cpu_seconds_total{{{_HOST}, mode!="idle"}}[$__rate_interval]))',
                 "{{instance}} {{mode}}",
             ),
-            limits=[Limit(0.9)],
+            limits=[board.limit("HighCPUUsage")],
             stacked=True,
             most=1,
         )
@@ -115,10 +120,10 @@ def _memory(board: Board) -> None:
     board.add(
         graph(
             "Memory in use",
-            "Share of memory that programs hold and the kernel cannot take back. At the line an alert fires.",
+            "Share of memory that programs hold and the kernel cannot take back.",
             "percentunit",
             Query(f"instance:node_memory_utilisation:ratio{{{_HOST}}}", "{{instance}}"),
-            limits=[Limit(0.9)],
+            limits=[board.limit("HostMemoryLow")],
             most=1,
         )
     )
@@ -138,10 +143,10 @@ def _disks(board: Board) -> None:
     board.add(
         graph(
             "Space taken",
-            "Share of each disk that is taken; the lines are where the alerts fire.",
+            "Share of each disk that is taken.",
             "percentunit",
             Query(f"1 - instance_device:node_filesystem_avail:ratio{{{_HOST}}}", "{{instance}} {{device}}"),
-            limits=[Limit(0.85, ORANGE), Limit(0.95, RED)],
+            limits=[board.limit("DiskSpaceLow", ORANGE, rest=True), board.limit("DiskSpaceCritical", rest=True)],
             most=1,
         )
     )
@@ -155,7 +160,7 @@ def _disks(board: Board) -> None:
                 f" / (node_filesystem_files{{{_DISK}}} > 0))",
                 "{{instance}} {{device}}",
             ),
-            limits=[Limit(0.95)],
+            limits=[board.limit("DiskInodesLow", rest=True)],
             most=1,
         )
     )
@@ -200,7 +205,7 @@ def _disks(board: Board) -> None:
             "How far the clock is off, and by how much it may be. Samples and spans carry this clock's times.",
             "s",
             Query(f"abs(node_timex_offset_seconds{{{_HOST}}})", "{{instance}} off"),
-            limits=[Limit(0.05)],
+            limits=[board.limit("HostClockSkew")],
         )
     )
 
@@ -208,10 +213,11 @@ def _disks(board: Board) -> None:
 def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(UID, TITLE, "Processors, memory, disks and clock of the hosts under the stack.", limits, ["hosts"])
-    seen = 'node_boot_time_seconds{job="node-exporter"'
-    board.variable(variable("environment", "Environment", "Where the host is.", f"label_values({seen}}}, environment)"))
-    hosts = f'label_values({seen}, environment=~"$environment"}}, instance)'
-    board.variable(variable("instance", "Host", "The node exporter that runs on it.", hosts))
+    seen = 'job="node-exporter"'
+    board.filter("environment", "Environment", "Where the host is.", "node_boot_time_seconds", seen)
+    seen += ', environment=~"$environment"'
+    board.filter("instance", "Host", "The node exporter that runs on it.", "node_boot_time_seconds", seen)
+    board.starts(f"node_boot_time_seconds{{{_HOST}}}", "instance")
     for part in (_numbers, _processors, _memory, _disks):
         part(board)
     return board.build()

@@ -3,13 +3,16 @@
 from typing import Any
 
 from components.parameters import Limits
+from dashboards.board import Board
+from dashboards.panels import graph, listing, number
 from dashboards.stack_products import containers, probes, traces
-from dashboards.style import GREEN, ORANGE, RED, Board, Limit, Query, graph, listing, number, rate, variable
+from dashboards.style import GREEN, ORANGE, RED, Limit, Query, rate
 
 UID = "observatory-stack"
 TITLE = "Observatory stack"
 FOLDER = "Observatory"
 NEEDS: frozenset[str] = frozenset()
+ONE_OF: frozenset[str] = frozenset()
 
 _ENV = 'environment=~"$environment"'
 _ANY = f'job=~"$job", {_ENV}'
@@ -72,6 +75,7 @@ def _health(board: Board) -> None:
             ),
             columns=["alertname", "severity", "job", "instance"],
             value="alerts",
+            base=ORANGE,
         ),
         width=12,
     )
@@ -157,8 +161,10 @@ def _prometheus(board: Board) -> None:
             "Share of its interval that each group of rules takes. From 1 on, evaluations are skipped.",
             "percentunit",
             Query(
-                f"max by (rule_group) (prometheus_rule_group_last_duration_seconds{{{_PROMETHEUS}}}"
-                f" / prometheus_rule_group_interval_seconds{{{_PROMETHEUS}}})",
+                # The group's name without the path of its file.
+                f"max by (rule_group) (label_replace(prometheus_rule_group_last_duration_seconds{{{_PROMETHEUS}}}"
+                f" / prometheus_rule_group_interval_seconds{{{_PROMETHEUS}}},"
+                ' "rule_group", "$1", "rule_group", ".*;(.*)"))',
                 "{{rule_group}}",
             ),
             limits=[Limit(1)],
@@ -178,14 +184,14 @@ def _prometheus(board: Board) -> None:
     board.add(
         graph(
             "Query slots in use",
-            "Share of the queries that may run at once. At the line an alert fires.",
+            "Share of the queries that may run at once.",
             "percentunit",
             Query(
                 f"prometheus_engine_queries{{{_PROMETHEUS}}}"
                 f" / prometheus_engine_queries_concurrent_max{{{_PROMETHEUS}}}",
                 "{{instance}}",
             ),
-            limits=[Limit(0.8)],
+            limits=[board.limit("PrometheusHighQueryLoad")],
             most=1,
         )
     )
@@ -213,7 +219,10 @@ def _alerting(board: Board) -> None:
                 f"instance_integration:alertmanager_notifications_failed:ratio_rate15m{{{_ALERTMANAGER}}}",
                 "{{instance}} {{integration}}",
             ),
-            limits=[Limit(0.01, ORANGE), Limit(0.5)],
+            limits=[
+                board.limit("AlertmanagerNotificationsFailing", ORANGE),
+                board.limit("AlertmanagerIntegrationDown"),
+            ],
             most=1,
         )
     )
@@ -238,9 +247,9 @@ def build(limits: Limits) -> dict[str, Any]:
         limits,
         ["stack"],
     )
-    board.variable(variable("environment", "Environment", "Where the stack runs.", "label_values(up, environment)"))
-    jobs = 'label_values(up{environment=~"$environment"}, job)'
-    board.variable(variable("job", "Job", "What is scraped; filters targets, scrapes and processes.", jobs))
+    board.filter("environment", "Environment", "Where the stack runs.", "up")
+    board.filter("job", "Job", "What is scraped; filters targets, scrapes and processes.", "up", _ENV)
+    board.starts(f"process_start_time_seconds{{{_ANY}}}", "job")
     for part in (_health, _scraping, _prometheus, _alerting, traces, probes, containers):
         part(board)
     return board.build()

@@ -1,6 +1,8 @@
 """Rows of the stack's dashboard for products that a stack may leave out; they are empty where it does."""
 
-from dashboards.style import GREEN, RED, YELLOW, Board, Limit, Query, graph, listing, rate
+from dashboards.board import Board
+from dashboards.panels import graph, listing
+from dashboards.style import YELLOW, Link, Query, rate
 
 _ENV = 'environment=~"$environment"'
 _ANY = f'job=~"$job", {_ENV}'
@@ -58,10 +60,10 @@ def probes(board: Board) -> None:
     board.add(
         graph(
             "Probe duration",
-            "Time that a probe takes, from name resolution to the last byte. At the line an alert fires.",
+            "Time that a probe takes, from name resolution to the last byte.",
             "s",
             Query(f"probe_duration_seconds{{{_PROBE}}}", "{{probe}} {{instance}}"),
-            limits=[Limit(2)],
+            limits=[board.limit("ProbeSlow")],
         )
     )
     board.add(
@@ -73,8 +75,11 @@ def probes(board: Board) -> None:
             columns=["probe", "instance"],
             value="expires in",
             ascending=True,
-            limits=[Limit(7 * 86400, YELLOW), Limit(21 * 86400, GREEN)],
-            base=RED,
+            limits=[
+                board.limit("CertificateExpiryCritical", below=True),
+                board.limit("CertificateExpiringSoon", YELLOW, below=True),
+            ],
+            link=Link("This probe", "probes", "probe"),
         )
     )
 
@@ -91,7 +96,8 @@ def containers(board: Board) -> None:
                 f"instance_name:container_memory_working_set:ratio_limit{{{_CONTAINER}}}",
                 "{{name}}",
             ),
-            limits=[Limit(0.9)],
+            limits=[board.limit("HighMemoryUsage")],
+            link=Link("This container", "containers", "name"),
             most=1,
         )
     )
@@ -108,10 +114,11 @@ def containers(board: Board) -> None:
     board.add(
         graph(
             "Held back by the CPU limit",
-            "Share of scheduling periods in which a container waited for its CPU limit. At the line an alert fires.",
+            "Share of scheduling periods in which a container waited for its CPU limit.",
             "percentunit",
             Query(f"sum by (name) ({throttled}) / (sum by (name) ({periods}) > 0)", "{{name}}"),
-            limits=[Limit(0.25)],
+            limits=[board.limit("ContainerCPUThrottled")],
+            link=Link("This container", "containers", "name"),
             most=1,
         )
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Iterator
-from typing import Literal, Self
+from typing import Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -33,8 +33,26 @@ PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", 
 """Network names of everything that a stack is made of; the keys of versions.yaml."""
 DEMO = ("demo-shop", "demo-gateway", "demo-exporter", "demo-traffic")
 """Network names of the example services, which `demo: true` deploys beside the stack; keys of versions.yaml too."""
-DashboardName = Literal["stack", "node", "api-overview"]
-DASHBOARDS: tuple[DashboardName, ...] = ("stack", "node", "api-overview")
+DashboardName = Literal[
+    "stack",
+    "alerts",
+    "services",
+    "red",
+    "golden-signals",
+    "api-overview",
+    "slo",
+    "business",
+    "concierge",
+    "security",
+    "backup-compliance",
+    "neo4j-aura",
+    "janusgraph",
+    "cassandra",
+    "node",
+    "containers",
+    "probes",
+]
+DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
 """Published ports of programs without an authentication of their own: Jaeger and the demo."""
 OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
@@ -68,7 +86,7 @@ class StackConfig(Model):
     )
     grafana: Grafana = Grafana()
     dashboards: tuple[DashboardName, ...] = Field(
-        default=DASHBOARDS, description="Those whose products are deployed are provisioned."
+        default=DASHBOARDS, description="Those that have data in this stack are provisioned."
     )
     resources: dict[str, ResourceLimits] = Field(default_factory=dict, description="Product to limits.")
     images: Images = Images()

@@ -134,7 +134,7 @@ def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]
     files = []
     for name in context.config.dashboards:
         dashboard = dashboards.load(name)
-        if on >= dashboard.NEEDS:
+        if dashboards.belongs(dashboard, on):
             text = json.dumps(dashboard.build(limits), indent=1, ensure_ascii=False)
             files.append(File(f"dashboards/{dashboard.FOLDER}/{name}.json", text + "\n"))
     return tuple(files)

@@ -5,6 +5,7 @@ from pathlib import Path
 import yaml
 
 import dashboards
+from components.catalogue import rule_file
 from components.rules import StackLimits
 from tests.rules.promtool import run
 
@@ -45,7 +46,9 @@ def test_queries_answer_what_their_panels_promise(tmp_path: Path) -> None:
     ]
     series = [{"series": name, "values": values} for name, values in SERIES.items()]
     path = tmp_path / "queries.yaml"
-    path.write_text(yaml.safe_dump({"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": checks}]}))
+    (tmp_path / "rules.yaml").write_text(_recorded_rules())
+    tests = [{"interval": "1m", "input_series": series, "promql_expr_test": checks}]
+    path.write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
     tested = run("test", "rules", path)
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
@@ -54,6 +57,13 @@ def test_latency_leads_to_traces() -> None:
     """Exemplars are asked for by one query only: three would show each dot three times."""
     panel = next(panel for panel in BUILT["panels"] if panel["title"] == "Response time")
     assert [target["exemplar"] for target in panel["targets"]] == [False, False, True]
+
+
+def _recorded_rules() -> str:
+    file = rule_file("http")
+    assert file
+    rules = [rule for rule in file.rules() if "record" in rule]
+    return yaml.safe_dump({"groups": [{"name": "http", "rules": rules}]})
 
 
 def _with_everything(title: str) -> str:

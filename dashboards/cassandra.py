@@ -1,0 +1,177 @@
+"""Cassandra: local reads and writes, compactions that keep up or do not, and what nodes lose between each other."""
+
+from typing import Any
+
+from components.parameters import Limits
+from dashboards.board import Board
+from dashboards.panels import bars, graph, number
+from dashboards.style import BLUE, GREEN, RED, SERVICE, Limit, Query, rate
+
+UID = "cassandra"
+TITLE = "Cassandra"
+FOLDER = "Databases"
+NEEDS = frozenset({"cassandra"})
+ONE_OF: frozenset[str] = frozenset()
+
+_NODES = f"up{{{SERVICE}}} and on (service, instance) cassandra_storage_load_count{{{SERVICE}}}"
+_READS = f"sum by (instance) ({rate('cassandra_keyspace_readlatency_seconds_count', SERVICE)})"
+_WRITES = f"sum by (instance) ({rate('cassandra_keyspace_writelatency_seconds_count', SERVICE)})"
+
+
+def _latency(kind: str) -> str:
+    return (
+        f'max by (service, instance, keyspace) (cassandra_keyspace_{kind}latency_seconds{{{SERVICE}, quantile="0.99"}})'
+    )
+
+
+def _now(board: Board) -> None:
+    board.row("Now")
+    board.add(
+        number(
+            "Nodes", "Nodes that tell their metrics.", "short", Query(f"count({_NODES})"), [Limit(1, GREEN)], base=RED
+        ),
+        width=4,
+        height=5,
+    )
+    board.add(
+        number(
+            "Clients",
+            "Clients that are connected to any node.",
+            "short",
+            Query(f"sum(cassandra_client_connectednativeclients{{{SERVICE}}})"),
+            base=BLUE,
+        ),
+        width=4,
+        height=5,
+    )
+    board.add(
+        number(
+            "Compactions waiting",
+            "Compactions that wait, on the node with the most.",
+            "short",
+            Query(f"max(cassandra_compaction_pendingtasks{{{SERVICE}}})"),
+            [board.limit("CassandraCompactionBehind")],
+        ),
+        width=4,
+        height=5,
+    )
+    board.add(
+        number(
+            "Messages dropped",
+            "Messages between nodes that came too late and were dropped, in the chosen time range.",
+            "short",
+            Query(f"sum(increase(cassandra_droppedmessage_dropped_count{{{SERVICE}}}[$__range]))"),
+            [Limit(1)],
+        ),
+        width=4,
+        height=5,
+    )
+    board.add(
+        bars(
+            "Data by node",
+            "Bytes of data on a node: nodes of one size should hold about the same.",
+            "bytes",
+            Query(f"cassandra_storage_load_count{{{SERVICE}}}", "{{instance}}"),
+            base=BLUE,
+        ),
+        height=5,
+    )
+
+
+def _reads_and_writes(board: Board) -> None:
+    limit = board.limit("HighCassandraLatency")
+    board.row("Reads and writes")
+    board.add(
+        graph(
+            "Read latency",
+            "Time within which 99 % of local reads ended, by keyspace and node.",
+            "s",
+            Query(_latency("read"), "{{keyspace}} {{instance}}"),
+            limits=[limit],
+        )
+    )
+    board.add(
+        graph(
+            "Write latency",
+            "Time within which 99 % of local writes ended, by keyspace and node.",
+            "s",
+            Query(_latency("write"), "{{keyspace}} {{instance}}"),
+            limits=[limit],
+        )
+    )
+    board.add(
+        graph(
+            "Operations",
+            "Local reads and writes per second of each node.",
+            "ops",
+            Query(_READS, "{{instance}} reads"),
+            Query(_WRITES, "{{instance}} writes"),
+        )
+    )
+
+
+def _compaction(board: Board) -> None:
+    board.row("Compaction and threads")
+    board.add(
+        graph(
+            "Compactions waiting",
+            "Growing for hours, reads get slower and slower.",
+            "short",
+            Query(f"cassandra_compaction_pendingtasks{{{SERVICE}}}", "{{instance}}"),
+            limits=[board.limit("CassandraCompactionBehind")],
+        )
+    )
+    board.add(
+        graph(
+            "Bytes compacted",
+            "Bytes per second that compaction reads.",
+            "Bps",
+            Query(rate("cassandra_compaction_bytescompacted_count", SERVICE), "{{instance}}"),
+        )
+    )
+    board.add(
+        graph(
+            "Tasks waiting for a thread",
+            "By pool; a queue of reads or writes is a node that cannot keep up.",
+            "short",
+            Query(f"sum by (threadpools) (cassandra_threadpools_pendingtasks{{{SERVICE}}}) > 0", "{{threadpools}}"),
+        )
+    )
+
+
+def _losses(board: Board) -> None:
+    dropped = rate("cassandra_droppedmessage_dropped_count", SERVICE)
+    board.row("What gets lost")
+    board.add(
+        graph(
+            "Messages dropped",
+            "Messages per second that came too late to be handled, by kind.",
+            "ops",
+            Query(f"sum by (droppedmessage) ({dropped})", "{{droppedmessage}}"),
+        )
+    )
+    board.add(
+        graph(
+            "Hints written",
+            "Hints per second that a node keeps for another that it cannot reach.",
+            "ops",
+            Query(rate("cassandra_storage_totalhints_count", SERVICE), "{{instance}}"),
+        )
+    )
+    board.add(
+        graph(
+            "Unexpected errors",
+            "Errors per second that Cassandra did not expect.",
+            "ops",
+            Query(rate("cassandra_storage_exceptions_count", SERVICE), "{{instance}}"),
+        )
+    )
+
+
+def build(limits: Limits) -> dict[str, Any]:
+    """Return the dashboard as plain data."""
+    board = Board(UID, TITLE, "Reads, writes, compaction and losses of Cassandra nodes.", limits, ["databases"])
+    board.services("cassandra_storage_load_count")
+    for part in (_now, _reads_and_writes, _compaction, _losses):
+        part(board)
+    return board.build()
