@@ -1,0 +1,222 @@
+"""Every channel gets what its service understands: fired, grouped, resolved, inhibited, muted, as a digest.
+
+Nothing is faked on the sending side: it is the deployed Alertmanager with the rendered configuration.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from operations.certificates import make_certificates
+from tests.e2e.desks import KEY, PAGERDUTY, SLACK, WEBHOOK, Desks, MailDesk, part
+from tests.e2e.engine import free_ports, until
+from tests.e2e.stack import Stack
+
+SHARED = {"alertname": "CartSlow", "service": "cart", "team": "web", "category": "availability", "severity": "critical"}
+DIGEST = {"category": "compliance", "severity": "warning"}
+USER = "alerts@example.com"
+DAY = 6
+"""Seconds that stand for a day in these tests."""
+
+
+@dataclass(frozen=True)
+class Ends:
+    """A deployed stack and the receiving ends of its channels."""
+
+    stack: Stack
+    desks: Desks
+    mail: MailDesk
+
+    def post(self, *alerts: dict[str, str], ended: bool = False) -> None:
+        """Fire alerts with these labels, as Prometheus does, or end them."""
+        now = datetime.now(UTC)
+        body = [
+            {
+                "labels": {"environment": self.stack.environment, **labels},
+                "annotations": {
+                    "summary": f"{labels['alertname']} on {labels['instance']}",
+                    "description": f"{labels['instance']} needs 3 s (limit 1 s).",
+                    "runbook_url": f"https://runbooks.example.com/{labels['alertname']}.md",
+                    "dashboard_url": "https://grafana.example.com/d/cart",
+                },
+                # Not in the past: for an alert that is older than group_wait, Alertmanager does not wait for others.
+                "startsAt": (now - timedelta(seconds=30) if ended else now).isoformat(),
+                "endsAt": (now if ended else now + timedelta(minutes=5)).isoformat(),
+            }
+            for labels in alerts
+        ]
+        with self.stack.http("alertmanager") as client:
+            answer = client.post("/api/v2/alerts", json=body)
+        assert answer.is_success, answer.text
+
+
+@pytest.fixture(scope="module")
+def ends(shared: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ends]:
+    """The shared stack with a channel of each type; a day of its digest takes seconds."""
+    shared.restore()
+    address, (port,) = shared.engine.gateway(shared.environment), free_ports(1)
+    certificates = make_certificates("mail", [address], days=1, now=datetime.now(UTC))
+    desks = Desks(address)
+    mail = MailDesk(address, port, USER, certificates, tmp_path_factory.mktemp("mail"))
+    for name, value in (("deskKey", KEY), ("slackUrl", desks.url + SLACK), ("mailCa", certificates.ca)):
+        shared.set_secret(name, value)
+    key = {"secret": "deskKey"}
+    shared.configure(
+        alerting__channels={
+            "slack": {"type": "slack", "url": {"secret": "slackUrl"}, "channel": "#alerts"},
+            "pager": {"type": "pagerduty", "routing_key": key, "api_url": desks.url + PAGERDUTY},
+            "genie": {
+                "type": "opsgenie",
+                "api_key": key,
+                "api_url": desks.url,
+                "responders": [{"type": "team", "name": "SRE"}],
+            },
+            "hook": {"type": "webhook", "url": desks.url + WEBHOOK, "bearer_token": key},
+            "mail": {
+                "type": "email",
+                "from": USER,
+                "to": ["sre@example.com", "web@example.com"],
+                "smarthost": f"{address}:{port}",
+                "username": USER,
+                "password": key,
+                "ca": {"secret": "mailCa"},
+            },
+        },
+        alerting__default_channels=["slack", "pager", "genie", "hook", "mail"],
+        alerting__routes=[
+            {"match": {"category": "compliance"}, "channels": ["mail"], "digest": "daily", "group_wait": "1s"},
+            {"match": {"team": "quiet"}, "channels": ["hook"], "mute": ["always"]},
+            {"match": {"team": "infra"}, "channels": ["hook"], "group_by": ["alertname", "device"]},
+        ],
+        alerting__time_intervals={"always": [{"weekdays": ["sunday:saturday"]}]},
+        alerting__runbooks_url="https://runbooks.example.com",
+    )
+    day = '"group_interval": "1d",\n        "repeat_interval": "23h",'
+    seconds = f'"group_interval": "{DAY}s",\n        "repeat_interval": "{DAY - 1}s",'
+    with shared.project.changed("components/services/alertmanager_routes.py", day, seconds):
+        shared.up(what="channels of five types are live")
+    shared.dirty = True
+    yield Ends(shared, desks, mail)
+    desks.close()
+    mail.close()
+    assert desks.refused == [], "a service would have refused these"
+
+
+def test_every_channel_tells_of_a_group_once_and_of_its_end(ends: Ends) -> None:
+    desks, mail, two = ends.desks, ends.mail, [{**SHARED, "instance": f"cart-{n}"} for n in (1, 2)]
+    ends.post(*two)
+    kinds = ("slack", "pagerduty", "opsgenie", "webhook")
+    until(lambda: all(desks.bodies(kind, "CartSlow") for kind in kinds) and mail.with_words("CartSlow"), "all told", 20)
+    title = f"[FIRING 2] critical: CartSlow ({ends.stack.environment})"
+
+    (slack,) = desks.bodies("slack", "CartSlow")
+    (attachment,) = slack["attachments"]
+    assert (slack["channel"], attachment["title"], attachment["color"]) == ("#alerts", title, "danger")
+    assert "*CartSlow on cart-1*\ncart-1 needs 3 s (limit 1 s)." in attachment["text"]
+    buttons = {action["text"]: action["url"] for action in attachment["actions"]}
+    assert buttons["Runbook"] == "https://runbooks.example.com/CartSlow.md"
+    assert buttons["Silence"].startswith(f"http://localhost:{ends.stack.ports['alertmanager']}/#/silences/new?filter=")
+
+    (page,) = desks.bodies("pagerduty", "CartSlow")
+    assert (page["event_action"], page["payload"]["summary"]) == ("trigger", title)
+    assert (page["payload"]["severity"], page["payload"]["component"], page["payload"]["group"]) == (
+        "critical",
+        "cart",
+        "web",
+    )
+    assert page["payload"]["custom_details"]["num_firing"] in (2, "2")
+    assert page["payload"]["custom_details"]["firing"].startswith("* CartSlow on cart-1\ncart-1 needs 3 s")
+    assert {link["text"] for link in page["links"]} >= {"Runbook", "Silence"}
+
+    (genie,) = desks.bodies("opsgenie", "CartSlow")
+    assert (genie["message"], genie["priority"], genie["entity"]) == (title, "P2", "cart")
+    assert genie["responders"] == [{"type": "team", "name": "SRE"}]
+    assert {"team:web", "severity:critical"} <= {*genie["tags"]}
+    assert genie["details"]["Runbook"] == "https://runbooks.example.com/CartSlow.md"
+
+    (hook,) = desks.bodies("webhook", "CartSlow")
+    assert hook["groupLabels"] == {"alertname": "CartSlow", "service": "cart"}
+    assert [alert["labels"]["instance"] for alert in hook["alerts"]] == ["cart-1", "cart-2"]
+
+    (letter,) = mail.with_words("CartSlow")
+    assert (letter["Subject"], letter["From"]) == (title, USER)
+    assert letter["To"] == "sre@example.com, web@example.com"
+    assert mail.recipients[mail.mails.index(letter)] == ["sre@example.com", "web@example.com"]
+    assert "Runbook: https://runbooks.example.com/CartSlow.md" in part(letter, "plain")
+    assert '<a href="https://runbooks.example.com/CartSlow.md"' in part(letter, "html")
+
+    ends.post(*two, ended=True)
+    ended = f"[RESOLVED] critical: CartSlow ({ends.stack.environment})"
+    until(lambda: desks.bodies("slack", ended) and ended in mail.subjects(), "chat and mail tell the end", 20)
+    until(lambda: desks.bodies("webhook", "CartSlow")[-1]["status"] == "resolved", "the webhook tells the end", 20)
+    until(lambda: desks.bodies("pagerduty", "CartSlow")[-1]["event_action"] == "resolve", "the page ends", 20)
+    assert desks.bodies("pagerduty", "CartSlow")[-1]["dedup_key"] == page["dedup_key"], "the same incident"
+    closed = until(lambda: [each for each in desks.deliveries if each.kind == "opsgenie-close"], "it is closed", 20)
+    assert genie["alias"] in {each.alias for each in closed}, "the same alert"
+
+
+def test_a_full_disk_silences_that_it_is_low_and_nothing_else(ends: Ends) -> None:
+    labels = {"team": "infra", "category": "infrastructure", "instance": "host-1"}
+    critical = {**labels, "alertname": "DiskSpaceCritical", "severity": "critical", "device": "sda"}
+    low, other = ({**labels, "alertname": "DiskSpaceLow", "severity": "warning", "device": d} for d in ("sda", "sdb"))
+    without = {**labels, "alertname": "DiskSpaceLow", "severity": "warning"}
+    ends.post(critical)
+    ends.post(low, other, without)
+
+    def told() -> set[tuple[str, str]]:
+        alerts = [alert for body in ends.desks.bodies("webhook", "DiskSpace") for alert in body["alerts"]]
+        return {(alert["labels"]["alertname"], alert["labels"].get("device", "none")) for alert in alerts}
+
+    expected = {("DiskSpaceCritical", "sda"), ("DiskSpaceLow", "sdb"), ("DiskSpaceLow", "none")}
+    until(lambda: told() >= expected, "the full disk, and those that are low only", 20)
+    time.sleep(2)
+    assert told() == expected, "two more rounds of the group, and the silenced one was never told"
+    ends.post(critical, ended=True)
+    until(lambda: ("DiskSpaceLow", "sda") in told(), "what was silenced is told when its reason is gone", 20)
+    ends.post(low, other, without, ended=True)
+
+
+def test_a_muted_route_is_quiet(ends: Ends) -> None:
+    ends.post({**SHARED, "alertname": "Hushed", "team": "quiet", "instance": "a"})
+    muted = 'alertmanager_notifications_suppressed_total{reason="mute_time_interval"}'
+
+    def suppressed() -> bool:
+        lines = ends.stack.text("alertmanager", "/metrics").splitlines()
+        return any(line.startswith(muted) and float(line.split()[-1]) > 0 for line in lines)
+
+    until(suppressed, "Alertmanager held a message back", 20)
+    assert not any("Hushed" in str(each.body) for each in ends.desks.deliveries)
+
+
+def test_a_digest_brings_what_fires_and_what_has_ended_in_one_message(ends: Ends) -> None:
+    """The first message opens the digest; all else of that day comes in the next one, whatever its name is."""
+    stale, open_port, own = (
+        {**DIGEST, "alertname": name, "team": team, "instance": "db-1"}
+        for name, team in (("KeyNotRotated", "data"), ("PortOpen", "data"), ("KeyNotRotated", "web"))
+    )
+    ends.post(stale, own)
+    data = f"compliance, data ({ends.stack.environment})"
+    first, _ = until(
+        lambda: [s for s in ends.mail.subjects() if "compliance" in s][1:] and ends.mail.subjects()[-2:],
+        "one message for each team",
+        20,
+    )
+    opened = time.monotonic()
+    assert "[FIRING 1] warning: compliance, " in first
+    ends.post(stale, ended=True)
+    ends.post(open_port)
+    time.sleep(DAY / 2)
+    assert not ends.mail.with_words("PortOpen"), "the day is not over"
+    (letter,) = until(lambda: ends.mail.with_words("PortOpen"), "the message of the next day", 2 * DAY)
+    assert time.monotonic() - opened > DAY - 2
+    assert letter["Subject"] == f"[FIRING 1, RESOLVED 1] warning: {data}"
+    text = part(letter, "plain")
+    assert text.index("PortOpen on db-1") < text.index("Resolved:") < text.index("KeyNotRotated on db-1")
+    until(lambda: len(ends.mail.with_words("PortOpen")) == 2, "what still fires is told again each day", 2 * DAY)
+    assert ends.mail.with_words("PortOpen")[-1]["Subject"] == f"[FIRING 1] warning: {data}"
+    ends.post(open_port, own, ended=True)
