@@ -103,7 +103,7 @@ def dashboards_command(
     source = prometheus or ""
     pages = {one.file: page(one, source, window) for one in shown}
     pages["index.html"] = index(plan.environment, shown, source, window)
-    write_tree(out, pages, force)
+    write_tree(out, pages, force, "dashboards")
     _report(plan.environment, shown, out, as_json)
     return 0
 

@@ -27,36 +27,40 @@ def rendered_files(plan: Plan) -> dict[str, str]:
     }
 
 
-def write_tree(folder: Path, files: dict[str, str], force: bool = False) -> list[str]:
+def write_tree(folder: Path, files: dict[str, str], force: bool = False, command: str = "render") -> list[str]:
     """Make `folder` hold these files; returns the stale ones removed. Unchanged files are not touched.
 
-    The marker names old and new files before the first is written: after an interruption the next run cleans up.
+    The marker, one for each command, names old and new files before the first is written: after an interruption the
+    next run cleans up.
     """
-    ours = _marked(folder)
+    marker = folder / f".observatory-{command}.json"
+    ours = _marked(marker)
     if ours is None and not force and folder.is_dir() and any(folder.iterdir()):
-        raise CommandError(f"{folder} holds files that `render` did not write", "give an empty folder, or add --force")
+        raise CommandError(
+            f"{folder} holds files that `{command}` did not write", "give an empty folder, or add --force"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stale = sorted(path for path in set(ours or ()) - set(files) if _is_inside(path))
-        _write(folder / MARKER, _marker([*files, *stale]))
+        _write(marker, _marker(command, [*files, *stale]))
         # Stale files first: a file may have become a folder.
         removed = [path for path in stale if _remove(folder, path)]
         for path, content in files.items():
             _write(folder / path, content)
-        _write(folder / MARKER, _marker(files))
+        _write(marker, _marker(command, files))
     except OSError as error:
         raise CommandError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
     return removed
 
 
-def _marker(files: Iterable[str]) -> str:
-    return json.dumps({"written-by": "observatory render", "files": sorted(files)}, indent=1) + "\n"
+def _marker(command: str, files: Iterable[str]) -> str:
+    return json.dumps({"written-by": f"observatory {command}", "files": sorted(files)}, indent=1) + "\n"
 
 
-def _marked(folder: Path) -> list[str] | None:
+def _marked(file: Path) -> list[str] | None:
     """The files that an earlier run wrote there; None where none did."""
     try:
-        marker = json.loads((folder / MARKER).read_text())
+        marker = json.loads(file.read_text())
         return [str(path) for path in marker["files"]]
     except (OSError, ValueError, KeyError, TypeError):
         return None
