@@ -8,7 +8,7 @@ from typing import Any
 from components.parameters import Limits
 from dashboards.board import Board
 from dashboards.panels import bars, dial, graph, number
-from dashboards.style import BLUE, SERVICE, Limit, Query, rate
+from dashboards.style import BLUE, ORANGE, SERVICE, Limit, Query, rate
 
 UID = "neo4j-aura"
 TITLE = "Neo4j Aura"
@@ -40,33 +40,20 @@ def _database_rate(metric: str) -> str:
     return f"max by (instance_id, database) ({rate(metric, _CHOSEN)})"
 
 
-_CPU = f"{_instance('neo4j_aura_cpu_usage')} / {_instance('neo4j_aura_cpu_limit')}"
+_CPU = f"instance_id:neo4j_aura_cpu:ratio{{{_CHOSEN}}}"
+_DISK = f"instance_id:neo4j_aura_storage:ratio{{{_CHOSEN}}}"
 _BY_DATABASE = "{{instance_id}} {{database}}"
 
 
 def _resources(board: Board) -> None:
-    cpu = board.limit("AuraHighCPUUsage")
+    cpu = [board.limit("AuraHighCPUUsage", ORANGE), board.limit("AuraCPUSaturated")]
+    disk = [board.limit("AuraStorageLow", ORANGE), board.limit("AuraStorageAlmostFull")]
     board.row("Resources")
-    board.add(
-        dial(
-            "Processors",
-            "Share of its processor cores that the busiest instance uses.",
-            "percentunit",
-            _query(f"max({_CPU})"),
-            [cpu],
-        ),
-        width=4,
-    )
-    board.add(
-        graph(
-            "Processors in use",
-            "Share of its processor cores that an instance uses.",
-            "percentunit",
-            _query(_CPU, "{{instance_id}}"),
-            limits=[cpu],
-            most=1,
-        )
-    )
+    for title, description, expr, limits in (
+        ("Processors", "Share of its processor cores that the busiest instance uses.", _CPU, cpu),
+        ("Disk space", "Share of its disk space that the fullest instance uses.", _DISK, disk),
+    ):
+        board.add(dial(title, description, "percentunit", _query(f"max({expr})"), limits), width=4, height=6)
     board.add(
         number(
             "Out of memory errors",
@@ -76,16 +63,7 @@ def _resources(board: Board) -> None:
             [Limit(1)],
         ),
         width=4,
-    )
-    board.add(
-        bars(
-            "Disk space of the instance",
-            "Space that an instance has for all its databases.",
-            "bytes",
-            _query(_instance("neo4j_aura_storage_limit"), "{{instance_id}}"),
-            base=BLUE,
-        ),
-        width=4,
+        height=6,
     )
     board.add(
         bars(
@@ -95,8 +73,15 @@ def _resources(board: Board) -> None:
             _query(_database("neo4j_database_store_size_database"), _BY_DATABASE),
             base=BLUE,
         ),
-        width=4,
+        width=12,
+        height=6,
     )
+    for title, description, expr, limits in (
+        ("Processors in use", "Share of its processor cores that an instance uses.", _CPU, cpu),
+        ("Disk space in use", "Share of its disk space that an instance's databases take.", _DISK, disk),
+    ):
+        query = _query(expr, "{{instance_id}}")
+        board.add(graph(title, description, "percentunit", query, limits=limits, most=1), width=12)
 
 
 def _memory(board: Board) -> None:
@@ -206,9 +191,9 @@ def _databases(board: Board) -> None:
     board.add(
         graph(
             "Rolled back",
-            "Share of transactions that were rolled back.",
+            "Share of transactions of the last 10 minutes that were rolled back.",
             "percentunit",
-            _query(f"{rolled_back} / ({rolled_back} + {committed} > 0)", _BY_DATABASE),
+            _query(f"instance_id:neo4j_transactions_rolled_back:ratio_rate10m{{{_CHOSEN}}}", _BY_DATABASE),
             limits=[board.limit("HighRollbackRate")],
         )
     )
