@@ -5,6 +5,7 @@ import { SpanKind, SpanStatusCode, context, propagation } from '@opentelemetry/a
 import { Cache } from './cache.js';
 import { Metrics } from './metrics.js';
 import { exemplar, tracer } from './tracing.js';
+import { acceptWebSockets } from './websockets.js';
 
 const ROUTES = [
   { method: 'GET', path: /^\/api\/products$/, route: '/api/products', success: 200, shop: () => '/products' },
@@ -65,7 +66,7 @@ export function createGateway(shop) {
     const route = found?.route.route ?? 'unmatched'; // never the path: every id in it would be a series
     const caller = propagation.extract(context.active(), request.headers);
     const begin = performance.now();
-    metrics.inFlight.inc({ method });
+    metrics.inFlight.inc({ method, route });
     await tracer.startActiveSpan(`${method} ${route}`, { kind: SpanKind.SERVER }, caller, async (span) => {
       const { status, text } = await answer(request, found).catch(() => ({ status: 500, text: '{}' }));
       response.writeHead(status, { 'Content-Type': 'application/json' }).end(text);
@@ -74,11 +75,11 @@ export function createGateway(shop) {
       metrics.answered(method, route, status, (performance.now() - begin) / 1000, exemplar());
       span.end();
     });
-    metrics.inFlight.dec({ method });
+    metrics.inFlight.dec({ method, route });
   }
   // endregion: node-middleware
 
-  return createServer(async (request, response) => {
+  const server = createServer(async (request, response) => {
     if (request.url === '/metrics') {
       response.setHeader('Content-Type', metrics.registry.contentType).end(await metrics.registry.metrics());
     } else if (request.url === '/health') {
@@ -87,6 +88,8 @@ export function createGateway(shop) {
       await measured(request, response);
     }
   });
+  acceptWebSockets(server, ['prices', 'orders'], metrics.websockets);
+  return server;
 }
 
 function find(method, url) {

@@ -83,3 +83,19 @@ test('the trace goes on to the shop, and is the exemplar of the request', async 
   const bucket = new RegExp(`http_request_duration_seconds_bucket\\{.*route="/api/orders".*# \\{trace_id="${TRACE}"\\}`);
   assert.match(await metrics(), bucket);
 });
+
+test('open WebSockets are counted, also when they are gone', async () => {
+  const open = () => value('websocket_connections_active', { namespace: 'prices' });
+  const until = async (wanted) => {
+    for (let turn = 0; turn < 50 && (await open()) !== wanted; turn++) await new Promise((done) => setTimeout(done, 20));
+    assert.equal(await open(), wanted);
+  };
+  const sockets = [1, 2].map(() => new WebSocket(`${gateway.url.replace('http', 'ws')}/ws/prices`));
+  await Promise.all(sockets.map((socket) => new Promise((done) => socket.addEventListener('open', done))));
+  await until(2);
+  sockets.forEach((socket) => socket.close());
+  await until(0);
+  const refused = new WebSocket(`${gateway.url.replace('http', 'ws')}/ws/made-up`);
+  await new Promise((done) => refused.addEventListener('error', done));
+  assert.doesNotMatch(await metrics(), /made-up/);
+});

@@ -16,7 +16,7 @@ export class Metrics {
     });
     this.errors = new Counter({
       name: 'http_request_errors_total',
-      help: 'Requests answered with status 400 and above.',
+      help: 'Requests that ended with an error, by whose fault it was.',
       labelNames: ['method', 'route', 'error_type'],
       registers,
     });
@@ -30,8 +30,14 @@ export class Metrics {
     });
     this.inFlight = new Gauge({
       name: 'http_requests_in_flight',
-      help: 'Requests being answered now.',
-      labelNames: ['method'],
+      help: 'Requests that are being answered now.',
+      labelNames: ['method', 'route'],
+      registers,
+    });
+    this.websockets = new Gauge({
+      name: 'websocket_connections_active',
+      help: 'Open WebSocket connections.',
+      labelNames: ['namespace'], // not the room: people make rooms, and every room would be a series
       registers,
     });
     this.cache = new Counter({
@@ -59,6 +65,7 @@ export class Metrics {
       this.requests.inc({ method, route, status_code: success }, 0);
       this.requests.inc({ method, route, status_code: 500 }, 0);
       this.duration.zero({ method, route });
+      this.inFlight.set({ method, route }, 0);
       for (const error_type of ['client_error', 'server_error']) this.errors.inc({ method, route, error_type }, 0);
     }
   }

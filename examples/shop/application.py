@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from examples.faults import UnknownFault
 from examples.shop.business import COUNTRIES, PLANS, SOURCES, TIERS
 from examples.shop.health import Health
-from examples.shop.http_metrics import ROUTE
+from examples.shop.http_metrics import UNMATCHED
 from examples.shop.shop import Shop
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ ROUTES = (
 """What customers ask for, and the status when all is well.
 
 Routes that machines ask for (/metrics, /health, /faults) are not measured: they are no traffic."""
+_PRODUCT = re.compile(r"/products/\d{1,9}")
 _SMALL = 10_000
 
 
@@ -39,32 +40,34 @@ class BadRequest(Exception):
 
 
 class Application:
-    """Finds the route, notes it for the metrics, and answers in JSON."""
+    """Finds the route and answers in JSON."""
 
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
-        self._handlers: dict[tuple[str, str], Callable[[WSGIEnvironment, str], Answer]] = {
-            ("GET", "/products"): lambda _environ, _number: (HTTPStatus.OK, shop.products()),
+        self._handlers: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
+            ("GET", "/products"): lambda _environ: (HTTPStatus.OK, shop.products()),
             ("GET", "/products/{id}"): self._product,
             ("POST", "/orders"): self._order,
             ("POST", "/signups"): self._sign_up,
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, content = self._answer(environ)
+        status, content = self._answer(environ, self.route(environ))
         body = json.dumps(content).encode()
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         start_response(f"{status.value} {status.phrase}", headers)
         return [body]
 
-    def _answer(self, environ: WSGIEnvironment) -> Answer:
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        match = re.fullmatch(r"/products/(?P<id>\d{1,9})", path)
-        route, number = ("/products/{id}", match["id"]) if match else (path, "")
-        handler = self._handlers.get((method, route))
+    def route(self, environ: WSGIEnvironment) -> str:
+        """The route that a request matches: `/products/{id}`, never the path with the id in it."""
+        path = environ["PATH_INFO"]
+        route = "/products/{id}" if _PRODUCT.fullmatch(path) else path
+        return route if (environ["REQUEST_METHOD"], route) in self._handlers else UNMATCHED
+
+    def _answer(self, environ: WSGIEnvironment, route: str) -> Answer:
+        handler = self._handlers.get((environ["REQUEST_METHOD"], route))
         if handler is None:
             return HTTPStatus.NOT_FOUND, {"error": "no such route"}
-        environ[ROUTE] = route
         plan = environ.get("HTTP_X_PLAN", "")
         registered = plan in PLANS  # what a client sends becomes a label only if it is a known value
         plan = plan if registered else "free"
@@ -73,17 +76,17 @@ class Application:
         if not self._shop.limiter.allows("registered" if registered else "anonymous"):
             return HTTPStatus.TOO_MANY_REQUESTS, {"error": "slow down"}
         try:
-            return handler(environ, number)
+            return handler(environ)
         except BadRequest as error:
             return HTTPStatus.BAD_REQUEST, {"error": str(error)}
         except Exception as error:  # noqa: BLE001 - whatever it is, the customer gets an answer
             return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": type(error).__name__}
 
-    def _product(self, _environ: WSGIEnvironment, number: str) -> Answer:
-        found = self._shop.product(number)
+    def _product(self, environ: WSGIEnvironment) -> Answer:
+        found = self._shop.product(environ["PATH_INFO"].rpartition("/")[2])
         return (HTTPStatus.NOT_FOUND, {"error": "no such product"}) if found is None else (HTTPStatus.OK, found)
 
-    def _order(self, environ: WSGIEnvironment, _number: str) -> Answer:
+    def _order(self, environ: WSGIEnvironment) -> Answer:
         data = _body(environ)
         product, amount, method = data.get("product"), data.get("amount", 1), data.get("method", "card")
         if not (isinstance(product, int) and isinstance(amount, int) and 0 < amount < 100):
@@ -93,7 +96,7 @@ class Application:
         paid = self._shop.order(product, amount, method)
         return (HTTPStatus.CREATED, {"paid": True}) if paid else (HTTPStatus.PAYMENT_REQUIRED, {"paid": False})
 
-    def _sign_up(self, environ: WSGIEnvironment, _number: str) -> Answer:
+    def _sign_up(self, environ: WSGIEnvironment) -> Answer:
         data = _body(environ)
         source, plan, country = (str(data.get(key)) for key in ("source", "plan", "country"))
         known = (source, SOURCES), (plan, PLANS), (country, COUNTRIES)

@@ -55,6 +55,7 @@ class BusinessMetrics:
         for method in ("card", "invoice"):
             for status in ("success", "failed"):
                 self.transactions.labels("purchase", status, method)
+        self.processing.labels("standard", "shipping")
         for line, category in LINES.items():
             self.revenue.labels(line, category, "USD")
         for values in itertools.product(SOURCES, PLANS, COUNTRIES):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +17,8 @@ from examples.shop.tracing import exemplar
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-ROUTE = "shop.route"
-"""Where the application notes which route it matched: `/products/{id}`, never the path with the id in it."""
 UNMATCHED = "unmatched"
+"""The route of requests that no route matches: they are one series, whatever path they made up."""
 
 
 # region: red-metrics
@@ -35,7 +34,7 @@ class RequestMetrics:
         )
         self.errors = Counter(
             "http_request_errors_total",
-            "Requests answered with status 400 and above.",
+            "Requests that ended with an error, by whose fault it was.",
             ["method", "route", "error_type"],
             registry=registry,
         )
@@ -47,12 +46,15 @@ class RequestMetrics:
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
             registry=registry,
         )
-        self.in_flight = Gauge("http_requests_in_flight", "Requests being answered now.", ["method"], registry=registry)
+        self.in_flight = Gauge(
+            "http_requests_in_flight", "Requests that are being answered now.", ["method", "route"], registry=registry
+        )
         for method, route, success in routes:
             # increase() sees a series from its second sample on: without a 0 before it, the first error is not seen.
             self.requests.labels(method, route, str(success.value))
             self.requests.labels(method, route, "500")
             self.duration.labels(method, route)
+            self.in_flight.labels(method, route)
             for error_type in ("client_error", "server_error"):
                 self.errors.labels(method, route, error_type)
 
@@ -62,14 +64,16 @@ class RequestMetrics:
 
 # region: middleware
 class Measured:
-    """Any WSGI application, with its requests measured and traced."""
+    """Any WSGI application, with its requests measured and traced; `route_of` gives the route that one matches."""
 
-    def __init__(self, application: WSGIApplication, metrics: RequestMetrics) -> None:
-        self._application, self._metrics = application, metrics
+    def __init__(
+        self, application: WSGIApplication, metrics: RequestMetrics, route_of: Callable[[WSGIEnvironment], str]
+    ) -> None:
+        self._application, self._metrics, self._route_of = application, metrics, route_of
         self._tracer = trace.get_tracer(__name__)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        method, answered = environ["REQUEST_METHOD"], ["500"]
+        method, route, answered = environ["REQUEST_METHOD"], self._route_of(environ), ["500"]
 
         def noting_status(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             answered[0] = status.split(" ", 1)[0]
@@ -77,15 +81,14 @@ class Measured:
 
         caller = extract({"traceparent": environ.get("HTTP_TRACEPARENT", "")})
         with (
-            self._tracer.start_as_current_span(method, context=caller, kind=SpanKind.SERVER) as span,
-            self._metrics.in_flight.labels(method).track_inprogress(),
+            self._tracer.start_as_current_span(f"{method} {route}", context=caller, kind=SpanKind.SERVER) as span,
+            self._metrics.in_flight.labels(method, route).track_inprogress(),
         ):
             begin = time.perf_counter()
             try:
                 return self._application(environ, noting_status)
             finally:
-                route, status = environ.get(ROUTE, UNMATCHED), answered[0]
-                span.update_name(f"{method} {route}")
+                status = answered[0]
                 span.set_attributes({"http.route": route, "http.response.status_code": int(status)})
                 if int(status) >= HTTPStatus.INTERNAL_SERVER_ERROR:
                     span.set_status(StatusCode.ERROR)

@@ -11,6 +11,7 @@ from types import FrameType
 from prometheus_client import REGISTRY, disable_created_metrics
 
 from examples.traffic.customers import Customers
+from examples.traffic.listeners import Listeners
 from examples.traffic.server import Server
 from examples.traffic.switch import Switch
 
@@ -34,6 +35,7 @@ def main() -> int:
     for name in options.fault:
         switch.want(name)
     customers = Customers(REGISTRY, options.gateway, options.rate, options.day, switch)
+    listeners = Listeners(options.gateway, 12, switch)
     stopping = threading.Event()
 
     def tell() -> None:
@@ -48,7 +50,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, stop)
     with Server(options.port, switch, REGISTRY) as server:
         print(f"traffic answers on port {server.server_port}", flush=True)
-        for work in (server.serve_forever, tell):
+        for work in (server.serve_forever, tell, lambda: listeners.run(stopping)):
             threading.Thread(target=work, daemon=True).start()
         customers.run(stopping)
         server.shutdown()

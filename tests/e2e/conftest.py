@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.demo import Demo, deploy_demo
 from tests.e2e.engine import Claim, Engine
 from tests.e2e.project import Project
 from tests.e2e.stack import TIMINGS, Stack
@@ -25,7 +26,7 @@ def engine(run_name: str) -> Iterator[Engine]:
     found = Engine()
     found.sweep()
     yield found
-    for environment in (run_name, f"{run_name}-access"):
+    for environment in (run_name, f"{run_name}-access", f"{run_name}-demo"):
         found.remove(environment)
     found.client.close()
 
@@ -59,6 +60,12 @@ def access_stack(project: Project, engine: Engine, run_name: str) -> Stack:
     found = Stack(project, engine, f"{run_name}-access", access=access)
     found.configure()
     return found
+
+
+@pytest.fixture(scope="session")
+def demo(project: Project, engine: Engine, run_name: str) -> Demo:
+    """A stack with `demo: true`, running; its traffic goes on for as long as the tests do."""
+    return deploy_demo(project, engine, f"{run_name}-demo")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -18,6 +18,7 @@ _COPIED = (
     "Pulumi.yaml",
     "components",
     "dashboards",
+    "metrics",
     "observatory",
     "operations",
     "requirements.txt",
