@@ -63,7 +63,7 @@ def page(dashboard: Shown, source: str, window: Window) -> str:
 def index(environment: str, dashboards: Sequence[Shown], source: str, window: Window) -> str:
     """The page that leads to all others."""
     sections = []
-    for folder in sorted({one.folder for one in dashboards}):
+    for folder in dict.fromkeys(one.folder for one in dashboards):
         cards = "".join(_card(one) for one in dashboards if one.folder == folder)
         sections.append(f"<section class=folder><h2>{escape(folder)}</h2><div class=cards>{cards}</div></section>")
     panels = sum(len(panels_of(one.board)) for one in dashboards)
