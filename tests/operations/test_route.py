@@ -11,8 +11,9 @@ import pytest
 from components.config import StackConfig, parse_stack
 from components.yaml_text import dump
 from operations import programs
+from operations.chain import receivers_of
 from operations.errors import CommandError, UsageError
-from operations.route import describe, lines, parse_labels, route_command, rule_labels, walk
+from operations.route import describe, file_data, lines, parse_labels, route_command, rule_labels, walk
 from tests.support import MINIMAL, changed, plan_of, planned
 
 HOOK = {"type": "webhook", "url": "http://hook.example.com/"}
@@ -78,6 +79,8 @@ def receivers(answer: dict[str, Any]) -> list[str]:
 )
 def test_each_alert_goes_where_its_labels_say(labels: dict[str, str], expected: list[str]) -> None:
     assert receivers(asked(configured(), **labels)) == expected
+    tree = file_data(planned(configured()), "alertmanager", "alertmanager.yml")["route"]
+    assert receivers_of(tree, labels) == expected, "what `validate` goes by is the same"
 
 
 def test_equal_receivers_are_told_apart_by_their_routes() -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tests.support import content, data, plan_of, planned, service, stack
+import pytest
+
+from components.yaml_text import dump
+from operations import validate
+from tests.support import ROUTED, content, data, plan_of, planned, service, stack
 
 SECRETS = "/etc/alertmanager/current/secrets"
 
@@ -88,3 +93,13 @@ def test_people_are_told_of_channels_that_end_and_keys_that_travel_openly() -> N
         ),
         "alerting.channels.genie.api_url: its key travels unencrypted; use https outside of this machine",
     )
+
+
+def test_validate_tells_people_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_text(dump({"config": {"observatory:stack": ROUTED}}))
+    monkeypatch.setattr(validate, "validate_plan", lambda config, plan: [])
+    assert validate.validate_command([str(file)], json=False) == 0
+    assert "alerting.channels.opsgenie: OpsGenie and its API end on 2027-04-05" in capsys.readouterr().err
