@@ -37,7 +37,7 @@ class QuietHandler(WSGIRequestHandler):
 def build(registry: CollectorRegistry, payments: str, faults: Faults) -> tuple[Shop, Machines]:
     """The shop, and it as a WSGI application with everything around it."""
     shop = Shop(registry, payments, faults)
-    application = Application(shop)
+    application = Application(shop, registry)
     measured = Measured(application, RequestMetrics(registry, ROUTES), application.route)
     return shop, Machines(shop, registry, measured)
 

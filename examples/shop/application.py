@@ -15,6 +15,7 @@ from examples.faults import UnknownFault
 from examples.shop.business import COUNTRIES, PLANS, SOURCES, TIERS
 from examples.shop.health import Health
 from examples.shop.http_metrics import UNMATCHED
+from examples.shop.responses import response_sizes, show_version
 from examples.shop.shop import Shop
 
 if TYPE_CHECKING:
@@ -42,8 +43,9 @@ class BadRequest(Exception):
 class Application:
     """Finds the route and answers in JSON."""
 
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
+    def __init__(self, shop: Shop, registry: CollectorRegistry) -> None:
+        self._shop, self._sizes = shop, response_sizes(registry)
+        show_version(registry)
         self._handlers: dict[tuple[str, str], Callable[[WSGIEnvironment], Answer]] = {
             ("GET", "/products"): lambda _environ: (HTTPStatus.OK, shop.products()),
             ("GET", "/products/{id}"): self._product,
@@ -52,8 +54,10 @@ class Application:
         }
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, content = self._answer(environ, self.route(environ))
+        route = self.route(environ)
+        status, content = self._answer(environ, route)
         body = json.dumps(content).encode()
+        self._sizes.labels(route).observe(len(body))
         headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
         start_response(f"{status.value} {status.phrase}", headers)
         return [body]

@@ -75,6 +75,14 @@ def test_a_request_is_counted_under_its_route(client: Client, registry: Collecto
 # endregion: test-middleware
 
 
+def test_sizes_and_the_version_are_shown(client: Client, registry: CollectorRegistry) -> None:
+    _, products = client.ask("GET", "/products")
+    sizes = {"route": "/products"}
+    assert registry.get_sample_value("http_response_size_bytes_count", sizes) == 1
+    assert registry.get_sample_value("http_response_size_bytes_sum", sizes) == len(json.dumps(products))
+    assert registry.get_sample_value("shop_build_info", {"version": "1.0.0"}) == 1
+
+
 def test_what_matches_no_route_is_one_series(client: Client, registry: CollectorRegistry) -> None:
     for path in ("/secret", "/products/x", "/products/1/2"):
         assert client.ask("GET", path)[0] == 404
