@@ -127,5 +127,5 @@ WEBHOOK = only(
             ),
         },
     },
-    {"notification_reason": TEXT},  # since Alertmanager 0.33
+    {"notification_reason": TEXT, "routeLabels": {"type": ["object", "null"]}},  # since Alertmanager 0.33 and 0.34
 )

@@ -122,6 +122,8 @@ def test_what_may_silence_an_alert_is_told_with_what_must_be_the_same() -> None:
     no_device = asked(configured(), alertname="DiskSpaceLow", severity="warning", instance="a")["inhibited_by"]
     assert len(no_device) == 2, "without the label, the pair would silence what is unrelated"
     assert asked(configured(), severity="emergency")["inhibited_by"] == []
+    for own in ({"verification": "x"}, {"alertname": "Watchdog"}):
+        assert asked(configured(), severity="none", **own)["inhibited_by"] == [], "the stack's own are never silenced"
 
 
 def test_the_labels_of_a_rule_are_known() -> None:
