@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).resolve().parents[1] / ".observatory" / "remembered"
-_MOST = 500
+_MOST = 100
 """Results of one kind; the oldest go first."""
 
 

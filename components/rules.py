@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import dashboards
 from components import objectives, onboarding
 from components.catalogue import (
     DERIVED,
@@ -25,6 +24,7 @@ from components.parameters import Parameter
 from components.promql import metrics_in
 from components.spec import File
 from components.yaml_text import dump
+from dashboards.built import built
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _WORDS = ("summary", "description")
@@ -156,8 +156,9 @@ def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
     if "grafana" not in planned:
         return {}
     on = subjects_on(context.config, planned)
-    shown = [dashboards.load(name) for name in context.config.dashboards]
-    return {board.UID: f"{grafana_url(context)}/d/{board.UID}" for board in shown if dashboards.belongs(board, on)}
+    boards = built(StackLimits(context.config.alerts), context.config.alerts)
+    shown = [boards[name] for name in context.config.dashboards]
+    return {board.uid: f"{grafana_url(context)}/d/{board.uid}" for board in shown if board.belongs(on)}
 
 
 def _group(context: Context, group: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:

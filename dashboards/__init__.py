@@ -49,7 +49,12 @@ class DashboardModule(Protocol):
 
 def belongs(module: DashboardModule, on: Collection[str]) -> bool:
     """Whether a stack in which these subjects are on has data for the dashboard."""
-    return set(on) >= module.NEEDS and (not module.ONE_OF or bool(module.ONE_OF & set(on)))
+    return fits(module.NEEDS, module.ONE_OF, on)
+
+
+def fits(needs: Collection[str], one_of: Collection[str], on: Collection[str]) -> bool:
+    """Whether a stack in which these subjects are on has data for a dashboard with these conditions."""
+    return {*on} >= {*needs} and (not one_of or bool({*one_of} & {*on}))
 
 
 def load(name: str) -> DashboardModule:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import configparser
 import io
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-import dashboards
 from components.context import Context
 from components.rules import StackLimits, grafana_url, subjects_on
 from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
+from dashboards.built import built
 
 NAME, PORT = "grafana", 3000
 ADMIN_PASSWORD, SECRET_KEY = "grafanaAdminPassword", "grafanaSecretKey"
@@ -130,14 +129,9 @@ _PROVIDER: dict[str, Any] = {
 
 def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
     on = subjects_on(context.config, [service.name for service in others])
-    limits = StackLimits(context.config.alerts)
-    files = []
-    for name in context.config.dashboards:
-        dashboard = dashboards.load(name)
-        if dashboards.belongs(dashboard, on):
-            text = json.dumps(dashboard.build(limits), indent=1, ensure_ascii=False)
-            files.append(File(f"dashboards/{dashboard.FOLDER}/{name}.json", text + "\n"))
-    return tuple(files)
+    boards = built(StackLimits(context.config.alerts), context.config.alerts)
+    shown = [boards[name] for name in context.config.dashboards]
+    return tuple(File(f"dashboards/{each.folder}/{each.name}.json", each.text) for each in shown if each.belongs(on))
 
 
 def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
