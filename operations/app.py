@@ -129,22 +129,29 @@ def route(
 
 
 @app.command()
-def route(
+def dashboards(
     stack: Stack,
-    labels: Annotated[list[str], typer.Argument(help="Of the alert, as name=value.", metavar="LABEL=VALUE...")],
-    expect: Annotated[
-        list[str] | None,
-        typer.Option("--expect", help="Channel that has to get it, or nobody; may be repeated. Others: exit with 1."),
+    out: Annotated[Path, typer.Option("--out", help="Folder to write to; made if missing.")],
+    prometheus: Annotated[
+        str | None, typer.Option("--prometheus", help="Address of a Prometheus to take data from.")
     ] = None,
+    since: Annotated[str, typer.Option("--since", help="How far back the data goes, such as 15m or 6h.")] = "1h",
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")] = False,
     json: Json = False,
 ) -> None:
-    """Say who gets an alert, and when.
+    """Write the dashboards as pages for a browser, to look at without Grafana.
 
-    By amtool, on what is rendered; with alertname=..., the labels of that rule are added.
+    With --prometheus they show data, and each panel without any says why.
     """
-    from operations.route import route_command
+    from operations.dashboards import dashboards_command
 
-    _finish(lambda: route_command(stack, labels, tuple(expect or ()), json))
+    _finish(lambda: dashboards_command(stack, out, prometheus, since, password_file, ca_file, force, json))
 
 
 @app.command()
@@ -199,14 +206,15 @@ def certs(
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if it is not current.")] = False,
 ) -> None:
-    """Write what is generated from the model of a stack file.
+    """Write what is generated from the model of a stack file and from the rules.
 
-    stacks/schema.json, by which editors check stack files, and docs/guide/stack-file.md.
+    stacks/schema.json, by which editors check stack files, docs/guide/stack-file.md and docs/guide/alerts.md.
     """
+    from operations import alerts_guide, stack_file_guide
     from operations.schema import schema_command
-    from operations.stack_file_guide import guide_command
 
-    _finish(lambda: max([schema_command(check), guide_command(check)]))
+    guides = (stack_file_guide.guide_command, alerts_guide.guide_command)
+    _finish(lambda: max(write(check) for write in (schema_command, *guides)))
 
 
 @app.command()

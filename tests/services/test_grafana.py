@@ -140,9 +140,13 @@ def boards(one: Service) -> dict[str, str]:
 def test_dashboards_stand_in_folders_and_only_where_their_products_are() -> None:
     assert boards(grafana()) == {
         "dashboards/Observatory/stack.json": "observatory-stack",
+        "dashboards/Observatory/alerts.json": "alerts",
         "dashboards/Hosts/node.json": "node",
-        "dashboards/Services/api-overview.json": "api-overview",
+        "dashboards/Hosts/containers.json": "containers",
+        "dashboards/Hosts/probes.json": "probes",
     }
+    shop = {"name": "shop", "team": "web", "port": 80, "discovery": {"static": {"targets": ["a"]}}, "exposes": ["http"]}
+    assert "dashboards/Services/api-overview.json" in boards(grafana(services=[shop]))
     assert "dashboards/Hosts/node.json" not in boards(grafana(exporters={"node": False}))
     assert list(boards(grafana(dashboards=["node"]))) == ["dashboards/Hosts/node.json"]
     assert boards(grafana(dashboards=[])) == {}
