@@ -17,7 +17,7 @@ with warnings.catch_warnings():
 
 from components.parameters import Limits
 from dashboards.panels import Panel
-from dashboards.style import BLUE, DATASOURCE, RED, Limit, variable
+from dashboards.style import BLUE, DATASOURCE, RED, SERVICE, Limit, variable
 
 TAG = "observatory"
 GRID = 24
@@ -71,7 +71,7 @@ class Board:
         """Filters by environment and service, of those that expose the metric `seen`; marks when they started."""
         self.filter("environment", "Environment", "Where the service runs.", seen)
         self.filter("service", "Service", "The name that the stack file gives it.", seen, 'environment=~"$environment"')
-        self.starts('process_start_time_seconds{service=~"$service", environment=~"$environment"}', "service")
+        self.starts(f"process_start_time_seconds{{{SERVICE}}} and on (service) {seen}{{{SERVICE}}}", "service")
 
     def starts(self, expression: str, label: str) -> None:
         """Mark the moments that `expression` gives in seconds, by `label`: a new version starts a new process."""

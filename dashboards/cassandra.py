@@ -5,7 +5,7 @@ from typing import Any
 from components.parameters import Limits
 from dashboards.board import Board
 from dashboards.panels import bars, graph, number
-from dashboards.style import BLUE, GREEN, RED, SERVICE, Limit, Query, rate
+from dashboards.style import BLUE, GREEN, ORANGE, RED, SERVICE, Limit, Query, rate
 
 UID = "cassandra"
 TITLE = "Cassandra"
@@ -13,22 +13,27 @@ FOLDER = "Databases"
 NEEDS = frozenset({"cassandra"})
 ONE_OF: frozenset[str] = frozenset()
 
-_NODES = f"up{{{SERVICE}}} and on (service, instance) cassandra_storage_load_count{{{SERVICE}}}"
-_READS = f"sum by (instance) ({rate('cassandra_keyspace_readlatency_seconds_count', SERVICE)})"
-_WRITES = f"sum by (instance) ({rate('cassandra_keyspace_writelatency_seconds_count', SERVICE)})"
+_NODES = f"instance:cassandra_node_up:last{{{SERVICE}}}"
 
 
-def _latency(kind: str) -> str:
-    return (
-        f'max by (service, instance, keyspace) (cassandra_keyspace_{kind}latency_seconds{{{SERVICE}, quantile="0.99"}})'
-    )
+def _of(series: str, operation: str) -> str:
+    return f'{series}{{{SERVICE}, operation="{operation}"}}'
 
 
 def _now(board: Board) -> None:
     board.row("Now")
     board.add(
+        number("Nodes up", "Nodes that answer.", "short", Query(f"sum({_NODES})"), [Limit(1, GREEN)], base=RED),
+        width=4,
+        height=5,
+    )
+    board.add(
         number(
-            "Nodes", "Nodes that tell their metrics.", "short", Query(f"count({_NODES})"), [Limit(1, GREEN)], base=RED
+            "Nodes down",
+            "Nodes that do not answer.",
+            "short",
+            Query(f"count({_NODES} == 0) or vector(0)"),
+            [Limit(1, ORANGE), board.limit("CassandraQuorumAtRisk")],
         ),
         width=4,
         height=5,
@@ -74,38 +79,32 @@ def _now(board: Board) -> None:
             Query(f"cassandra_storage_load_count{{{SERVICE}}}", "{{instance}}"),
             base=BLUE,
         ),
+        width=4,
         height=5,
     )
 
 
 def _reads_and_writes(board: Board) -> None:
-    limit = board.limit("HighCassandraLatency")
     board.row("Reads and writes")
-    board.add(
-        graph(
-            "Read latency",
-            "Time within which 99 % of local reads ended, by keyspace and node.",
-            "s",
-            Query(_latency("read"), "{{keyspace}} {{instance}}"),
-            limits=[limit],
+    for operation, title in (("read", "Read latency"), ("write", "Write latency")):
+        board.add(
+            graph(
+                title,
+                f"Time within which 99 % of local {operation}s ended, by keyspace, on its slowest node.",
+                "s",
+                Query(_of("keyspace:cassandra_latency_seconds:p99", operation), "{{service}} {{keyspace}}"),
+                limits=[board.limit("HighCassandraLatency")],
+            )
         )
-    )
-    board.add(
-        graph(
-            "Write latency",
-            "Time within which 99 % of local writes ended, by keyspace and node.",
-            "s",
-            Query(_latency("write"), "{{keyspace}} {{instance}}"),
-            limits=[limit],
-        )
-    )
     board.add(
         graph(
             "Operations",
-            "Local reads and writes per second of each node.",
+            "Local reads and writes per second, by keyspace.",
             "ops",
-            Query(_READS, "{{instance}} reads"),
-            Query(_WRITES, "{{instance}} writes"),
+            *(
+                Query(_of("keyspace:cassandra_operations:rate5m", operation), f"{{{{keyspace}}}} {operation}s")
+                for operation in ("read", "write")
+            ),
         )
     )
 

@@ -15,9 +15,6 @@ ONE_OF: frozenset[str] = frozenset()
 
 _BUCKETS = rate("janusgraph_query_duration_seconds_bucket", SERVICE)
 _ANSWERED = f"sum by (service) ({rate('janusgraph_query_duration_seconds_count', SERVICE)})"
-_FAILED = f"sum by (service) ({rate('janusgraph_errors_total', SERVICE)})"
-_HITS = rate("janusgraph_cache_requests_total", f'{SERVICE}, result="hit"')
-_LOOKUPS = rate("janusgraph_cache_requests_total", SERVICE)
 _POOL = (
     f'sum by (service, instance) (janusgraph_connection_pool_connections{{{SERVICE}, state="active"}})'
     f" / sum by (service, instance) (janusgraph_connection_pool_max_connections{{{SERVICE}}} > 0)"
@@ -97,7 +94,7 @@ def _queries(board: Board) -> None:
             "Failed queries",
             "Share of queries that failed, of those answered and failed together.",
             "percentunit",
-            Query(f"{_FAILED} / ({_FAILED} + {_ANSWERED} > 0)", "{{service}}"),
+            Query(f"service:janusgraph_errors:ratio_rate5m{{{SERVICE}}}", "{{service}}"),
             limits=[board.limit("JanusGraphHighErrorRate")],
         )
     )
@@ -115,7 +112,7 @@ def _queries(board: Board) -> None:
             "Cache hit rate",
             "Share of look-ups that a cache could answer.",
             "percentunit",
-            Query(f"sum by (service, cache) ({_HITS}) / (sum by (service, cache) ({_LOOKUPS}) > 0)", "{{cache}}"),
+            Query(f"service_cache:janusgraph_cache_hits:ratio_rate10m{{{SERVICE}}}", "{{service}} {{cache}}"),
             limits=[board.limit("LowCacheHitRate", below=True)],
             most=1,
         )

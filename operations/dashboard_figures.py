@@ -69,8 +69,7 @@ def _graph(data: PanelData, window: Window) -> tuple[list[dict[str, Any]], dict[
                 "hovertemplate": "%{text}",
                 "line": {"width": 1.5, "color": colour(index)},
             }
-            | ({"stackgroup": "one"} if stacked else {"fill": "tozeroy"} if fill else {})
-            | ({"fillcolor": f"{colour(index)}/{fill}"} if fill else {})
+            | _filled(f"{colour(index)}/{fill}", stacked, values if fill else ())
         )
     low, high = _extent(grid, stacked)
     steps = defaults["thresholds"]["steps"][1:]
@@ -82,6 +81,16 @@ def _graph(data: PanelData, window: Window) -> tuple[list[dict[str, Any]], dict[
     places, texts = ticks(bottom, top, unit)
     axis = _WIDE | {"range": [bottom, top], "tickvals": places, "ticktext": texts}
     return traces, {"yaxis": axis, "shapes": [_limit(step) for step in drawn]}
+
+
+def _filled(paint: str, stacked: bool, values: Sequence[float | None]) -> dict[str, Any]:
+    """The area below a line; none below one with gaps, where Plotly would tint what is between the pieces."""
+    if stacked:
+        return {"stackgroup": "one", "fillcolor": paint}
+    known = [place for place, value in enumerate(values) if value is not None]
+    if not known or None in values[known[0] : known[-1]]:
+        return {}
+    return {"fill": "tozeroy", "fillcolor": paint}
 
 
 def _begun(grid: list[list[float | None]]) -> tuple[int, list[list[float | None]]]:

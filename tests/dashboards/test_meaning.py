@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -180,3 +181,18 @@ def test_starts_are_marked() -> None:
         assert (mark["name"], mark["enable"], mark["useValueForTime"]) == ("Starts", True, True)
         assert mark["expr"].endswith(" * 1000")
         assert mark["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+
+
+def test_the_guide_s_table_is_current() -> None:
+    """Names, titles, folders, what they need, and how many panels: a line for each dashboard."""
+    lines = []
+    for name in dashboards.CATALOGUE:
+        module = dashboards.load(name)
+        needed = [f"`{one}`" for one in sorted(module.NEEDS)]
+        needed += [f"one of {', '.join(f'`{one}`' for one in sorted(module.ONE_OF))}"] if module.ONE_OF else []
+        lines.append(
+            f"| `{name}` | {module.TITLE} | {module.FOLDER} | {', and '.join(needed) or '-'} | {len(panels(name))} |"
+        )
+    guide = (Path(__file__).parents[2] / "docs" / "guide" / "dashboards.md").read_text()
+    table = guide.partition("| --- | --- | --- | --- | --- |\n")[2].partition("\n\n")[0]
+    assert table.splitlines() == lines
