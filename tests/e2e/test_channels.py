@@ -17,7 +17,13 @@ from tests.e2e.desks import KEY, PAGERDUTY, SLACK, WEBHOOK, Desks, MailDesk, par
 from tests.e2e.engine import free_ports, until
 from tests.e2e.stack import Stack
 
-SHARED = {"alertname": "CartSlow", "service": "cart", "team": "web", "category": "availability", "severity": "critical"}
+SHARED = {
+    "alertname": "BasketSlow",
+    "service": "basket",
+    "team": "web",
+    "category": "availability",
+    "severity": "critical",
+}
 DIGEST = {"category": "compliance", "severity": "warning"}
 USER = "alerts@example.com"
 DAY = 6
@@ -108,54 +114,58 @@ def ends(shared: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[En
 
 
 def test_every_channel_tells_of_a_group_once_and_of_its_end(ends: Ends) -> None:
-    desks, mail, two = ends.desks, ends.mail, [{**SHARED, "instance": f"cart-{n}"} for n in (1, 2)]
+    desks, mail, two = ends.desks, ends.mail, [{**SHARED, "instance": f"basket-{n}"} for n in (1, 2)]
     ends.post(*two)
     kinds = ("slack", "pagerduty", "opsgenie", "webhook")
-    until(lambda: all(desks.bodies(kind, "CartSlow") for kind in kinds) and mail.with_words("CartSlow"), "all told", 20)
-    title = f"[FIRING 2] critical: CartSlow ({ends.stack.environment})"
+    until(
+        lambda: all(desks.bodies(kind, "BasketSlow") for kind in kinds) and mail.with_words("BasketSlow"),
+        "all told",
+        20,
+    )
+    title = f"[FIRING 2] critical: BasketSlow ({ends.stack.environment})"
 
-    (slack,) = desks.bodies("slack", "CartSlow")
+    (slack,) = desks.bodies("slack", "BasketSlow")
     (attachment,) = slack["attachments"]
     assert (slack["channel"], attachment["title"], attachment["color"]) == ("#alerts", title, "danger")
-    assert "*CartSlow on cart-1*\ncart-1 needs 3 s (limit 1 s)." in attachment["text"]
+    assert "*BasketSlow on basket-1*\nbasket-1 needs 3 s (limit 1 s)." in attachment["text"]
     buttons = {action["text"]: action["url"] for action in attachment["actions"]}
-    assert buttons["Runbook"] == "https://runbooks.example.com/CartSlow.md"
+    assert buttons["Runbook"] == "https://runbooks.example.com/BasketSlow.md"
     assert buttons["Silence"].startswith(f"http://localhost:{ends.stack.ports['alertmanager']}/#/silences/new?filter=")
 
-    (page,) = desks.bodies("pagerduty", "CartSlow")
+    (page,) = desks.bodies("pagerduty", "BasketSlow")
     assert (page["event_action"], page["payload"]["summary"]) == ("trigger", title)
     assert (page["payload"]["severity"], page["payload"]["component"], page["payload"]["group"]) == (
         "critical",
-        "cart",
+        "basket",
         "web",
     )
     assert page["payload"]["custom_details"]["num_firing"] in (2, "2")
-    assert page["payload"]["custom_details"]["firing"].startswith("* CartSlow on cart-1\ncart-1 needs 3 s")
+    assert page["payload"]["custom_details"]["firing"].startswith("* BasketSlow on basket-1\nbasket-1 needs 3 s")
     assert {link["text"] for link in page["links"]} >= {"Runbook", "Silence"}
 
-    (genie,) = desks.bodies("opsgenie", "CartSlow")
-    assert (genie["message"], genie["priority"], genie["entity"]) == (title, "P2", "cart")
+    (genie,) = desks.bodies("opsgenie", "BasketSlow")
+    assert (genie["message"], genie["priority"], genie["entity"]) == (title, "P2", "basket")
     assert genie["responders"] == [{"type": "team", "name": "SRE"}]
     assert {"team:web", "severity:critical"} <= {*genie["tags"]}
-    assert genie["details"]["Runbook"] == "https://runbooks.example.com/CartSlow.md"
+    assert genie["details"]["Runbook"] == "https://runbooks.example.com/BasketSlow.md"
 
-    (hook,) = desks.bodies("webhook", "CartSlow")
-    assert hook["groupLabels"] == {"alertname": "CartSlow", "service": "cart"}
-    assert [alert["labels"]["instance"] for alert in hook["alerts"]] == ["cart-1", "cart-2"]
+    (hook,) = desks.bodies("webhook", "BasketSlow")
+    assert hook["groupLabels"] == {"alertname": "BasketSlow", "service": "basket"}
+    assert [alert["labels"]["instance"] for alert in hook["alerts"]] == ["basket-1", "basket-2"]
 
-    (letter,) = mail.with_words("CartSlow")
+    (letter,) = mail.with_words("BasketSlow")
     assert (letter["Subject"], letter["From"]) == (title, USER)
     assert letter["To"] == "sre@example.com, web@example.com"
     assert mail.recipients[mail.mails.index(letter)] == ["sre@example.com", "web@example.com"]
-    assert "Runbook: https://runbooks.example.com/CartSlow.md" in part(letter, "plain")
-    assert '<a href="https://runbooks.example.com/CartSlow.md"' in part(letter, "html")
+    assert "Runbook: https://runbooks.example.com/BasketSlow.md" in part(letter, "plain")
+    assert '<a href="https://runbooks.example.com/BasketSlow.md"' in part(letter, "html")
 
     ends.post(*two, ended=True)
-    ended = f"[RESOLVED] critical: CartSlow ({ends.stack.environment})"
+    ended = f"[RESOLVED] critical: BasketSlow ({ends.stack.environment})"
     until(lambda: desks.bodies("slack", ended) and ended in mail.subjects(), "chat and mail tell the end", 20)
-    until(lambda: desks.bodies("webhook", "CartSlow")[-1]["status"] == "resolved", "the webhook tells the end", 20)
-    until(lambda: desks.bodies("pagerduty", "CartSlow")[-1]["event_action"] == "resolve", "the page ends", 20)
-    assert desks.bodies("pagerduty", "CartSlow")[-1]["dedup_key"] == page["dedup_key"], "the same incident"
+    until(lambda: desks.bodies("webhook", "BasketSlow")[-1]["status"] == "resolved", "the webhook tells the end", 20)
+    until(lambda: desks.bodies("pagerduty", "BasketSlow")[-1]["event_action"] == "resolve", "the page ends", 20)
+    assert desks.bodies("pagerduty", "BasketSlow")[-1]["dedup_key"] == page["dedup_key"], "the same incident"
     closed = until(lambda: [each for each in desks.deliveries if each.kind == "opsgenie-close"], "it is closed", 20)
     assert genie["alias"] in {each.alias for each in closed}, "the same alert"
 
