@@ -196,6 +196,9 @@ def route_command(stack: str, words: Sequence[str], expected: Sequence[str], as_
         console.say("\n".join(lines(config, answer)))
     if not answer["channels"] and VERIFICATION not in labels:
         console.note("hint: nobody is told; name a channel in alerting.default_channels, or make a route that takes it")
+    told = [name for each in answer["routes"] for name in each["channels"]]
+    for name in sorted({name for name in told if told.count(name) > 1}):
+        console.note(f"hint: {name} is told {told.count(name)} times, once by each of its routes")
     wanted, reached = {*expected} - {NOBODY}, {*answer["channels"]}
     if expected and wanted != reached:
         console.note(f"expected {_named(wanted)}, but {_named(reached)} would be told")

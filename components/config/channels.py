@@ -42,8 +42,8 @@ class SlackChannel(_Channel):
     type: Literal["slack"]
     url: Secret | None = Field(default=None, description="The address of the webhook.")
     token: Secret | None = Field(default=None, description="The app's bot token, in place of `url`.")
-    channel: Annotated[str, Field(pattern=r"^[#@][^\s{}]+$")] | None = Field(
-        default=None, description="`#channel` or `@user`. Default: the one that the webhook was made for."
+    channel: Annotated[str, Field(pattern=r"^([#@][^\s{}]+|[CDG][A-Z0-9]{7,})$")] | None = Field(
+        default=None, description="`#channel`, `@user` or an id. Default: the one that the webhook was made for."
     )
     api_url: WebUrl | None = Field(
         default=None, description="With `token`: another address than https://slack.com/api/chat.postMessage."

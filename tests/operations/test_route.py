@@ -236,6 +236,18 @@ def test_an_alert_of_the_catalogue_needs_its_name_only(file: str, capsys: pytest
     assert answer["channels"] == ["chat", "hook", "pager"]
 
 
+def test_a_channel_that_is_told_twice_is_pointed_out(
+    file: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert route_command(file, ["severity=critical", "team=web"], [], as_json=True) == 0
+    assert capsys.readouterr().err == ""
+    shop = {**SHOP, "channels": ["chat"]}
+    path = tmp_path / "Pulumi.twice.yaml"
+    path.write_text(dump({"config": {"observatory:stack": {**MINIMAL, "alerting": ALERTING, "services": [shop]}}}))
+    assert route_command(str(path), ["severity=critical", "service=shop"], [], as_json=True) == 0
+    assert capsys.readouterr().err == "hint: chat is told 2 times, once by each of its routes\n"
+
+
 def test_errors_say_what_to_do(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="--expect pagr: no channel is called that\nhint: channels: chat, pager, mail"):
         route_command(file, ["a=b"], ["pagr"], as_json=False)
