@@ -127,7 +127,7 @@ def _gateway(context: Context) -> Service:
         product="Demo",
         image=context.image(GATEWAY),
         user=_USER,
-        resources=context.resources(GATEWAY, memory=160, cpus=0.5),
+        resources=context.resources(GATEWAY, memory=192, cpus=0.5),
         env=(("PORT", str(port)), ("SHOP_URL", _url(SHOP)), *_tracing(context)),
         ports=(context.port("http", port),),
         probe=Probe(("node", "healthy.js", f"http://127.0.0.1:{port}/health")),

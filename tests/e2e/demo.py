@@ -58,7 +58,9 @@ class Demo(Stack):
 def deploy_demo(project: Project, engine: Engine, environment: str) -> Demo:
     """From nothing to a stack whose demo is under traffic."""
     (port,) = free_ports(1)
-    found = Demo(project, engine, environment, demo=True, ports__demo=port, alerts=SOON)
+    # A scrape every 2 seconds, as elsewhere in these tests, is too much of a dozen targets on a busy machine.
+    scrape = {"interval": "5s", "timeout": "5s", "evaluation_interval": "2s"}
+    found = Demo(project, engine, environment, demo=True, ports__demo=port, alerts=SOON, scrape=scrape)
     found.ports["demo"] = port
     found.configure()
     found.up(what="up from nothing, with the demo")

@@ -30,7 +30,7 @@ def test_its_programs_are_planned_small_and_publish_nothing() -> None:
     for name in DEMO:
         one = service(plan, name)
         assert not [port for port in one.ports if port.published]
-        assert one.resources.memory <= 160
+        assert one.resources.memory <= 192
         assert not one.volumes
         assert not one.secrets
     assert [note for note in plan.notes if "demo" in note]
