@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import dashboards
 from components.config import StackConfig
 from components.config.base import is_duration, seconds
 from components.plan import plan_stack_file
 from components.rules import StackLimits, subjects_on
 from components.spec import Plan
+from dashboards.built import built
 from operations import console
 from operations.dashboard_data import Window, board_data, panels_of
 from operations.dashboard_pages import Shown, index, page
@@ -31,11 +32,9 @@ _AT_ONCE = 8
 def planned_dashboards(config: StackConfig, plan: Plan) -> list[Shown]:
     """The dashboards that the stack provisions, built with its limits, in the order of the stack file."""
     on = subjects_on(config, [service.name for service in (*plan.services, *plan.withheld)])
-    limits = StackLimits(config.alerts)
-    modules = [(name, dashboards.load(name)) for name in config.dashboards]
-    return [
-        Shown(name, module.FOLDER, module.build(limits)) for name, module in modules if dashboards.belongs(module, on)
-    ]
+    boards = built(StackLimits(config.alerts), config.alerts)
+    chosen = [boards[name] for name in config.dashboards]
+    return [Shown(each.name, each.folder, json.loads(each.text)) for each in chosen if each.belongs(on)]
 
 
 def with_data(shown: Sequence[Shown], prometheus: Endpoint, window: Window) -> list[Shown]:
