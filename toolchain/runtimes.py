@@ -48,8 +48,8 @@ def node_files(progress: Progress) -> Files:
 
 
 def node_program(progress: Progress) -> Path:
-    """Node of the version that requirements-dev.txt pins, which brings it to machines that have none."""
-    version = pins.requirement(_NODE, ROOT / venv.DEVELOP)
+    """Node of the version that toolchain/requirements.txt pins, also for machines that have none."""
+    version = pins.requirement(_NODE, ROOT / "toolchain" / "requirements.txt")
     kept = cache_folder() / "programs" / "node" / f"{version}-{platform.machine()}"
     if not kept.exists():
         venv.ensure(progress, venv.RUN)
