@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import queue
 import time
+from collections import deque
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
@@ -27,30 +27,27 @@ class MeasuredQueue(Generic[T]):
     """A queue between threads. The gauges are functions: they are right whenever Prometheus asks."""
 
     def __init__(self, metrics: QueueMetrics, name: str) -> None:
-        self._items: queue.SimpleQueue[tuple[float, T]] = queue.SimpleQueue()
-        self._oldest: float | None = None
+        self._items: deque[tuple[float, T]] = deque()
         self._processed = metrics.processed.labels(name)
-        metrics.depth.labels(name).set_function(self._items.qsize)
+        metrics.depth.labels(name).set_function(lambda: len(self._items))
         metrics.age.labels(name).set_function(self._age)
 
     def put(self, item: T) -> None:
-        self._items.put((time.monotonic(), item))
-        if self._oldest is None:
-            self._oldest = time.monotonic()
+        self._items.append((time.monotonic(), item))
 
     def take(self, most: int) -> list[T]:
         """Up to `most` items, those that wait longest first; counted as done."""
         taken: list[T] = []
-        while len(taken) < most and not self._items.empty():
-            self._oldest, item = self._items.get()
-            taken.append(item)
-        if self._items.empty():
-            self._oldest = None
+        while self._items and len(taken) < most:
+            taken.append(self._items.popleft()[1])
         self._processed.inc(len(taken))
         return taken
 
     def _age(self) -> float:
-        return 0.0 if self._oldest is None else time.monotonic() - self._oldest
+        try:
+            return time.monotonic() - self._items[0][0]
+        except IndexError:  # nothing waits
+            return 0.0
 
 
 # endregion: queue

@@ -6,6 +6,8 @@ import sys
 import urllib.error
 import urllib.request
 
+URL = "http://127.0.0.1:8003/faults"
+
 
 def main() -> int:
     """0, or 1 with the reason."""
@@ -14,7 +16,7 @@ def main() -> int:
         print("write: fault NAME, fault NAME off, or fault alone to list them", file=sys.stderr)
         return 1
     method = "GET" if not name else "DELETE" if off else "POST"
-    url = "http://127.0.0.1:8003/faults" + (f"/{name}" if name else "")
+    url = f"{URL}/{name}" if name else URL
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=10) as answer:
             print(answer.read().decode())

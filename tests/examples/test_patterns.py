@@ -110,6 +110,7 @@ def test_a_queue_shows_its_depth_its_oldest_item_and_what_is_done(registry: Coll
     assert value("queue_oldest_item_age_seconds") >= 0.02
     assert waiting.take(most=2) == [0, 1]
     assert (value("queue_depth"), value("queue_items_processed_total")) == (1, 2)
+    assert value("queue_oldest_item_age_seconds") >= 0.02, "of what still waits"
     assert waiting.take(most=2) == [2]
     assert value("queue_oldest_item_age_seconds") == 0
 

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from examples.faults import Faults, UnknownFault
+from examples.traffic import fault
 from examples.traffic.customers import Customers
 from examples.traffic.listeners import Listeners
 from examples.traffic.server import Server
@@ -164,6 +165,26 @@ def test_an_unknown_fault_is_refused_with_those_there_are(traffic: httpx.Client)
         assert answer.status_code == 404
         assert answer.json()["error"].startswith("no fault is called 'nonsense'; faults: payments-down, ")
         assert traffic.post("/elsewhere").status_code == 404
+
+
+def test_a_fault_is_switched_from_inside_of_the_container(
+    traffic: httpx.Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(fault, "URL", f"{traffic.base_url}/faults".replace("//faults", "/faults"))
+
+    def switch(*words: str) -> int:
+        monkeypatch.setattr("sys.argv", ["fault", *words])
+        return fault.main()
+
+    with traffic:
+        assert switch("errors") == 0
+        assert Shop.faults.state()["errors"]
+        assert switch("errors", "off") == 0
+        assert not Shop.faults.state()["errors"]
+        assert switch() == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1]) == traffic.get("/faults").json()
+        assert (switch("nonsense"), switch("errors", "maybe")) == (1, 1)
+        assert "no fault is called 'nonsense'" in capsys.readouterr().err
 
 
 def test_the_payment_provider_is_up_until_it_is_told_to_be_down(traffic: httpx.Client) -> None:
