@@ -1,9 +1,12 @@
 """Expressions that say the same for every series that there can be, in one form.
 
-Only where it can be proved from the expression: what is never negative is `> 0` where it is `!= 0`.
+Only where the expression proves it: what is never negative is `> 0` where it is `!= 0`, and 0 on average where it is
+0 at its highest.
 """
 
 from __future__ import annotations
+
+import re
 
 import promql_parser as promql
 
@@ -18,8 +21,23 @@ _COUNTING = {
     "resets",
 }
 """Functions whose values are never negative, whatever they are given."""
-_NEVER_NEGATIVE = ("_total", "_count", "_bucket", "_bytes", "_info")
+_NEVER_NEGATIVE = (
+    "_total",
+    "_count",
+    "_bucket",
+    "_info",
+    "_bytes",
+    "_size",
+    "_length",
+    "_capacity",
+    "_fds",
+    "_files",
+    "_successful",
+)
+"""Endings of names of what is counted, and of what is 0 or 1."""
 _ZERO_OR_ONE = ("up", "probe_success")
+_ALL_ZERO = re.compile(r"^(avg|sum)_over_time\b")
+"""What is never negative and 0 on average is 0 at its highest."""
 _SAME_ABOVE_ZERO = {"!=": ">", "<=": "=="}
 
 
@@ -29,9 +47,13 @@ def canonical(expression: str) -> str:
     def settle(node: promql.Expr) -> promql.Expr | None:
         if not isinstance(node, promql.BinaryExpr) or node.modifier or not _is_zero(node.rhs):
             return None
-        sign = _SAME_ABOVE_ZERO.get(str(node.op))
-        # A product of unknown sign may be anything, so the left side has to prove it.
-        return promql.parse(f"{node.lhs.prettify()} {sign} 0") if sign and _never_negative(node.lhs) else None
+        if not _never_negative(node.lhs):
+            return None
+        sign = _SAME_ABOVE_ZERO.get(str(node.op), str(node.op))
+        left = node.lhs.prettify()
+        if sign == "==" and isinstance(node.lhs, promql.Call):
+            left = _ALL_ZERO.sub("max_over_time", left)
+        return promql.parse(f"{left} {sign} 0")
 
     return promql.transform(promql.parse(expression), post_visit=settle).prettify()
 
