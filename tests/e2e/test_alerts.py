@@ -107,20 +107,20 @@ def test_a_rotated_channel_secret_takes_effect(channels: Stack, receiver: Receiv
 
 
 def test_a_service_that_is_not_there_is_an_alert(channels: Stack, receiver: Receiver) -> None:
-    """From the scrape through rule, Prometheus and Alertmanager to the channel: TargetDown, sooner than usual."""
-    down = "expr: up == 0\n        for: 5m"
-    with channels.project.changed("rules/prometheus.yaml", down, down.replace("5m", "2s")):
+    """From the scrape through rule, Prometheus and Alertmanager to the channel: ServiceDown, sooner than usual."""
+    down = 'expr: up{service!=""} == 0\n        for: 3m'
+    with channels.project.changed("rules/services.yaml", down, down.replace("3m", "2s")):
         absent = {"name": "absent", "team": "web", "discovery": {"static": {"targets": ["prometheus:1"]}}}
         channels.configure(services=[absent], alerting=channels.wanted()["alerting"])
         channels.up()
 
         def told() -> list[dict[str, Any]]:
             alerts = [alert for d in receiver.at(HOOK) for alert in d.body["alerts"]]
-            return [a for a in alerts if a["labels"]["alertname"] == "TargetDown" and a["labels"]["job"] == "absent"]
+            return [a for a in alerts if a["labels"]["alertname"] == "ServiceDown" and a["labels"]["job"] == "absent"]
 
-        found = until(told, "TargetDown at the webhook")[0]
+        found = until(told, "ServiceDown at the webhook")[0]
         assert found["labels"].items() >= {"team": "web", "severity": "critical", "service": "absent"}.items()
         assert found["labels"]["environment"] == channels.environment
-        assert found["annotations"]["summary"] == "absent cannot be scraped"
-        assert found["annotations"]["runbook"] == "runbooks/TargetDown.md"
+        assert found["annotations"]["summary"] == "prometheus:1 of absent is down"
+        assert found["annotations"]["runbook"] == "runbooks/ServiceDown.md"
     channels.dirty = True
