@@ -90,7 +90,7 @@ def build(limits: Limits) -> dict[str, Any]:
             Query(f"topk(10, service_route:http_request_duration_seconds:p95_rate5m{{{SERVICE}}} > 0)"),
             columns=["service", "route"],
             value="p95",
-            limits=[slow],
+            limits=[board.limit("HighResponseTime")],
         ),
         width=12,
         height=6,

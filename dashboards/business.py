@@ -231,7 +231,7 @@ def _machinery(board: Board) -> None:
     )
     board.add(
         listing(
-            "Data quality",
+            "Data quality by data set",
             "Of each data set, 0 to 100, the worst first.",
             "none",
             Query(f"min by (dataset, dimension) (data_quality_score{{{SERVICE}}})"),

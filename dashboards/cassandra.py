@@ -113,7 +113,7 @@ def _compaction(board: Board) -> None:
     board.row("Compaction and threads")
     board.add(
         graph(
-            "Compactions waiting",
+            "Compactions waiting over time",
             "Growing for hours, reads get slower and slower.",
             "short",
             Query(f"cassandra_compaction_pendingtasks{{{SERVICE}}}", "{{instance}}"),
@@ -139,14 +139,15 @@ def _compaction(board: Board) -> None:
 
 
 def _losses(board: Board) -> None:
-    dropped = rate("cassandra_droppedmessage_dropped_count", SERVICE)
+    dropped = f"increase(cassandra_droppedmessage_dropped_count{{{SERVICE}}}[10m])"
     board.row("What gets lost")
     board.add(
         graph(
-            "Messages dropped",
-            "Messages per second that came too late to be handled, by kind.",
-            "ops",
-            Query(f"sum by (droppedmessage) ({dropped})", "{{droppedmessage}}"),
+            "Messages dropped by kind",
+            "Messages that came too late to be handled, by kind, in 10 minutes.",
+            "short",
+            Query(f"sum by (service, team, droppedmessage) ({dropped})", "{{service}} {{droppedmessage}}"),
+            limits=[board.limit("CassandraMessagesDropped")],
         )
     )
     board.add(

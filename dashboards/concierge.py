@@ -71,7 +71,7 @@ def _course(board: Board) -> None:
     board.row("Course")
     board.add(
         graph(
-            "API latency",
+            "API latency over time",
             "Time within which half, 95 and 99 % of requests to the API were answered. Half and 99 % only where the "
             "service tells them.",
             "s",
@@ -84,7 +84,7 @@ def _course(board: Board) -> None:
     )
     board.add(
         graph(
-            "API errors",
+            "API errors over time",
             "Share of requests to the API that failed.",
             "percentunit",
             Query(_ERRORS, "{{instance}}"),
@@ -94,7 +94,7 @@ def _course(board: Board) -> None:
     )
     board.add(
         graph(
-            "Widget opens",
+            "Widget opens over time",
             "Widgets that were opened, per second.",
             "ops",
             Query(f"sum by (service) ({rate('concierge_widget_opens_total', SERVICE)})", "{{service}}"),
@@ -111,7 +111,7 @@ def _course(board: Board) -> None:
     )
     board.add(
         graph(
-            "Satisfaction",
+            "Satisfaction over time",
             "Score of customer satisfaction, 0 to 100.",
             "none",
             Query(f"concierge_csat_score{{{SERVICE}}}", "{{instance}}"),

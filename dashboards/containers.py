@@ -98,7 +98,7 @@ def _processors(board: Board) -> None:
     board.row("Processors")
     board.add(
         graph(
-            "Processors used",
+            "Processors used by container",
             "Processors that a container keeps busy.",
             "short",
             Query(f"sum by (name) ({rate('container_cpu_usage_seconds_total', _CHOSEN)})", "{{name}}"),

@@ -26,7 +26,7 @@ def _requests(board: Board) -> None:
             "s",
             Query(P95, "{{service}}"),
             Query(quantile(0.99, "service"), "p99 {{service}}", exemplar=True),
-            limits=[board.limit("APIHighLatency", ORANGE), board.limit("HighResponseTime")],
+            limits=[board.limit("APIHighLatency")],
             link=_DETAIL,
         )
     )
@@ -46,7 +46,7 @@ def _requests(board: Board) -> None:
             "Share of requests that ended with a server error. Needs http.",
             "percentunit",
             Query(ERROR_RATIO, "{{service}}"),
-            limits=[board.limit("APIHighErrorRate", ORANGE), board.limit("High5xxErrorRate")],
+            limits=[board.limit("APIHighErrorRate")],
             link=_DETAIL,
         )
     )
@@ -61,7 +61,8 @@ def _saturation(board: Board) -> None:
             "short",
             Query(rate("process_cpu_seconds_total", f'service!="", {SERVICE}'), "{{service}} {{instance}}"),
             stacked=True,
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -70,7 +71,8 @@ def _saturation(board: Board) -> None:
             "bytes",
             Query(f'process_resident_memory_bytes{{service!="", {SERVICE}}}', "{{service}} {{instance}}"),
             stacked=True,
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -81,7 +83,18 @@ def _saturation(board: Board) -> None:
                 f"sum by (service, client_type) ({rate('rate_limit_hits_total', SERVICE)})",
                 "{{service}} {{client_type}}",
             ),
-        )
+        ),
+        width=6,
+    )
+    board.add(
+        graph(
+            "Share refused",
+            "Requests that a rate limit refused, as a share of those answered. Needs rate-limit and http.",
+            "percentunit",
+            Query(f"service:rate_limit_hits:rate5m{{{SERVICE}}} / {REQUESTS}", "{{service}}"),
+            limits=[board.limit("RateLimitTooTight")],
+        ),
+        width=6,
     )
 
 

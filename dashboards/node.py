@@ -80,7 +80,8 @@ def _processors(board: Board) -> None:
             limits=[board.limit("HighCPUUsage")],
             stacked=True,
             most=1,
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -90,7 +91,8 @@ def _processors(board: Board) -> None:
             Query(f"node_load1{{{_HOST}}}", "{{instance}} 1 m"),
             Query(f"node_load15{{{_HOST}}}", "{{instance}} 15 m"),
             Query(_PROCESSORS, "{{instance}} processors"),
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -101,7 +103,19 @@ def _processors(board: Board) -> None:
             Query(rate("node_pressure_memory_waiting_seconds_total", _HOST), "{{instance}} memory"),
             Query(rate("node_pressure_io_waiting_seconds_total", _HOST), "{{instance}} disks"),
             most=1,
-        )
+        ),
+        width=6,
+    )
+    board.add(
+        graph(
+            "Open files",
+            "Share of the files and connections that the host may have open; at 100 % no program can open another.",
+            "percentunit",
+            Query(f"node_filefd_allocated{{{_HOST}}} / (node_filefd_maximum{{{_HOST}}} > 0)", "{{instance}}"),
+            limits=[board.limit("HostFileDescriptorsLow")],
+            most=1,
+        ),
+        width=6,
     )
 
 
@@ -119,7 +133,7 @@ def _memory(board: Board) -> None:
     )
     board.add(
         graph(
-            "Memory in use",
+            "Memory in use over time",
             "Share of memory that programs hold and the kernel cannot take back.",
             "percentunit",
             Query(f"instance:node_memory_utilisation:ratio{{{_HOST}}}", "{{instance}}"),

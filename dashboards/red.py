@@ -134,7 +134,7 @@ def _errors(board: Board) -> None:
             Query(f"topk(10, service_route:http_requests_failed:ratio_rate5m{{{SERVICE}}} > 0)"),
             columns=["service", "route"],
             value="errors",
-            limits=[board.limit("APIHighErrorRate")],
+            limits=[board.limit("High5xxErrorRate")],
             link=_DETAIL,
         )
     )

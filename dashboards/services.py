@@ -146,12 +146,24 @@ def _effort(board: Board) -> None:
     board.row("Scrapes and processes")
     board.add(
         graph(
+            "Instances that answer",
+            "Share of a service's instances that answered the last scrape.",
+            "percentunit",
+            Query(f"avg by (service, team) (up{{{_CHOSEN}}})", "{{service}}"),
+            limits=[board.limit("APILowAvailability", below=True)],
+            most=1,
+        ),
+        width=6,
+    )
+    board.add(
+        graph(
             "Scrape duration",
             "Of the slowest instance. A scrape that takes longer than its timeout is lost.",
             "s",
             Query(f"max by (service) (scrape_duration_seconds{{{_CHOSEN}}})", "{{service}}"),
             limits=[board.limit("ServiceScrapeSlow")],
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -159,7 +171,8 @@ def _effort(board: Board) -> None:
             "Resident memory of all instances of a service that tell it.",
             "bytes",
             Query(f"sum by (service) (process_resident_memory_bytes{{{_CHOSEN}}})", "{{service}}"),
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -167,7 +180,8 @@ def _effort(board: Board) -> None:
             "Processors that all instances of a service keep busy, of those that tell it.",
             "short",
             Query(f"sum by (service) ({rate('process_cpu_seconds_total', _CHOSEN)})", "{{service}}"),
-        )
+        ),
+        width=6,
     )
 
 

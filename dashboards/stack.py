@@ -5,7 +5,7 @@ from typing import Any
 from components.parameters import Limits
 from dashboards.board import Board
 from dashboards.panels import graph, listing, number
-from dashboards.stack_products import containers, probes, traces
+from dashboards.stack_products import containers, pages, probes, traces
 from dashboards.style import GREEN, ORANGE, RED, Limit, Query, rate
 
 UID = "observatory-stack"
@@ -67,7 +67,7 @@ def _health(board: Board) -> None:
         board.add(number(title, description, "short", Query(expr), limits, base), width=4, height=4)
     board.add(
         listing(
-            "Alerts firing",
+            "Which alerts fire",
             "Every alert that is firing, without the dead man's switch. Its runbook is linked in the notification.",
             "short",
             Query(
@@ -208,11 +208,12 @@ def _alerting(board: Board) -> None:
                 f"sum by (integration) ({rate('alertmanager_notifications_total', _ALERTMANAGER)}) > 0",
                 "{{integration}}",
             ),
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
-            "Notifications failed",
+            "Share of notifications failed",
             "Share that could not be delivered, by channel, over 15 minutes. Absent while nothing is sent.",
             "percentunit",
             Query(
@@ -224,7 +225,8 @@ def _alerting(board: Board) -> None:
                 board.limit("AlertmanagerIntegrationDown"),
             ],
             most=1,
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -234,7 +236,23 @@ def _alerting(board: Board) -> None:
             Query(f"sum({rate('prometheus_notifications_sent_total', _PROMETHEUS)})", "sent"),
             Query(f"sum({rate('prometheus_notifications_errors_total', _PROMETHEUS)})", "errors"),
             Query(f"sum({rate('prometheus_notifications_dropped_total', _PROMETHEUS)})", "dropped"),
-        )
+        ),
+        width=6,
+    )
+    board.add(
+        graph(
+            "Notification queue",
+            "Share of the queue to Alertmanager that is taken; alerts that find it full are dropped.",
+            "percentunit",
+            Query(
+                f"prometheus_notifications_queue_length{{{_PROMETHEUS}}} / ignoring (alertmanager) group_left ()"
+                f" prometheus_notifications_queue_capacity{{{_PROMETHEUS}}}",
+                "{{instance}}",
+            ),
+            limits=[board.limit("PrometheusNotificationQueueFilling")],
+            most=1,
+        ),
+        width=6,
     )
 
 
@@ -250,6 +268,6 @@ def build(limits: Limits) -> dict[str, Any]:
     board.filter("environment", "Environment", "Where the stack runs.", "up")
     board.filter("job", "Job", "What is scraped; filters targets, scrapes and processes.", "up", _ENV)
     board.starts(f"process_start_time_seconds{{{_ANY}}}", "job")
-    for part in (_health, _scraping, _prometheus, _alerting, traces, probes, containers):
+    for part in (_health, _scraping, _prometheus, _alerting, traces, pages, probes, containers):
         part(board)
     return board.build()

@@ -2,11 +2,12 @@
 
 from dashboards.board import Board
 from dashboards.panels import graph, listing
-from dashboards.style import YELLOW, Link, Query, rate
+from dashboards.style import YELLOW, Link, Query, rate, share
 
 _ENV = 'environment=~"$environment"'
 _ANY = f'job=~"$job", {_ENV}'
 _JAEGER = f'job="jaeger", {_ENV}'
+_GRAFANA = f'job="grafana", {_ENV}'
 _PROBE = f'job="probe", {_ENV}'
 _CONTAINER = f'job="cadvisor", name!="", {_ENV}'
 
@@ -21,7 +22,8 @@ def traces(board: Board) -> None:
             "cps",
             Query(f"instance_receiver:otelcol_receiver_accepted_spans:rate5m{{{_JAEGER}}}", "{{receiver}} accepted"),
             Query(f"instance_receiver:otelcol_receiver_refused_spans:rate5m{{{_JAEGER}}}", "{{receiver}} refused"),
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -30,7 +32,8 @@ def traces(board: Board) -> None:
             "cps",
             Query(f"instance_exporter:otelcol_exporter_sent_spans:rate5m{{{_JAEGER}}}", "{{exporter}} written"),
             Query(f"instance_exporter:otelcol_exporter_send_failed_spans:rate5m{{{_JAEGER}}}", "{{exporter}} failed"),
-        )
+        ),
+        width=6,
     )
     board.add(
         graph(
@@ -41,7 +44,53 @@ def traces(board: Board) -> None:
                 f"otelcol_process_memory_rss_bytes{{{_JAEGER}}} or otelcol_process_memory_rss{{{_JAEGER}}}",
                 "{{instance}}",
             ),
-        )
+        ),
+        width=6,
+    )
+    board.add(
+        graph(
+            "Queue of Jaeger",
+            "Share of the queue in front of the storage that is taken; spans that find it full are lost.",
+            "percentunit",
+            Query(
+                f"otelcol_exporter_queue_size{{{_JAEGER}}} / (otelcol_exporter_queue_capacity{{{_JAEGER}}} > 0)",
+                "{{exporter}}",
+            ),
+            limits=[board.limit("JaegerQueueFilling")],
+            most=1,
+        ),
+        width=6,
+    )
+
+
+def pages(board: Board) -> None:
+    """How Grafana serves its own pages."""
+    every = f"sum by (instance) ({rate('grafana_http_request_duration_seconds_count', _GRAFANA)})"
+    failed = f'{_GRAFANA}, status_code=~"5.."'
+    board.row("Pages (with Grafana)")
+    board.add(
+        graph(
+            "Requests to Grafana",
+            "Requests per second that Grafana answered.",
+            "reqps",
+            Query(every, "{{instance}}"),
+        ),
+        width=12,
+        height=6,
+    )
+    board.add(
+        graph(
+            "Failed requests to Grafana",
+            "Share of requests that ended with a server error: pages and panels that people do not get to see.",
+            "percentunit",
+            Query(
+                share(f"sum by (instance) ({rate('grafana_http_request_duration_seconds_count', failed)})", every),
+                "{{instance}}",
+            ),
+            limits=[board.limit("GrafanaRequestsFailing")],
+        ),
+        width=12,
+        height=6,
     )
 
 
@@ -129,7 +178,6 @@ def containers(board: Board) -> None:
             "bytes",
             Query(f"sum by (job) (process_resident_memory_bytes{{{_ANY}}})", "{{job}}"),
         ),
-        width=12,
     )
     board.add(
         graph(
@@ -138,5 +186,14 @@ def containers(board: Board) -> None:
             "short",
             Query(f"sum by (job) ({rate('process_cpu_seconds_total', _ANY)})", "{{job}}"),
         ),
-        width=12,
+    )
+    board.add(
+        graph(
+            "Open files of processes",
+            "Share of the files and connections that each program may open; at 100 % it can accept no more.",
+            "percentunit",
+            Query(f"max by (job) (process_open_fds{{{_ANY}}} / (process_max_fds{{{_ANY}}} > 0))", "{{job}}"),
+            limits=[board.limit("TargetFileDescriptorsLow")],
+            most=1,
+        )
     )

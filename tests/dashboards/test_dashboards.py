@@ -94,6 +94,8 @@ def test_panels_can_be_told_apart(name: str) -> None:
     ids = [panel["id"] for panel in BUILT[name]["panels"]]
     assert len(set(ids)) == len(ids)
     assert min(ids) > 0
+    titles = [panel["title"] for panel in panels(name)]
+    assert sorted(set(titles)) == sorted(titles)  # in words, too: reports name them
     for panel in panels(name):
         references = [target["refId"] for target in panel["targets"]]
         assert references
@@ -155,6 +157,26 @@ def test_the_data_source_is_chosen_by_the_reader(name: str) -> None:
 
 
 @EVERY_DASHBOARD
+def test_filters_offer_what_there_is(name: str) -> None:
+    """Of a metric that exists, anew with each time range; "All" matches series without the label, too."""
+    _, *filters = BUILT[name]["templating"]["list"]
+    for one in filters:
+        asked_of = re.fullmatch(r"label_values\((.+), (\w+)\)", one["query"])
+        assert asked_of
+        assert set(metrics_in(with_values(asked_of[1]))) <= KNOWN | RECORDED
+        assert asked_of[2] == one["name"]
+        assert (one["refresh"], one["multi"], one["includeAll"], one["allValue"]) == (2, True, True, ".*")
+        assert one["label"]
+        assert one["description"].endswith(".")
+
+
+@EVERY_DASHBOARD
+def test_dashboards_change_in_the_repository_only(name: str) -> None:
+    """An edit in the browser would be lost with the next deployment."""
+    assert BUILT[name]["editable"] is False
+
+
+@EVERY_DASHBOARD
 def test_variables_that_are_used_exist_and_the_other_way_round(name: str) -> None:
     """A filter that filters nothing misleads; a variable that is missing is sent as it stands."""
     defined = {one["name"] for one in BUILT[name]["templating"]["list"]}
@@ -168,8 +190,8 @@ def test_windows_follow_the_scrape_interval_and_the_time_range(name: str) -> Non
     spoken = {panel["title"]: panel["description"] for panel in panels(name)}
     for title, target in asked(name):
         for function, window in re.findall(r"\b(i?rate|increase)\([^\[]*\[([^\]]+)\]", target["expr"]):
-            if function == "increase" and window == "5m":  # what an alert counts
-                assert "5 minutes" in spoken[title]
+            if function == "increase" and re.fullmatch(r"\d+m", window):  # what an alert counts
+                assert f"in {window[:-1]} minutes" in spoken[title]
             else:
                 assert window == {"rate": "$__rate_interval", "increase": "$__range"}[function], title
 
