@@ -5,15 +5,17 @@ Nothing is faked on the sending side: it is the deployed Alertmanager with the r
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from operations.certificates import make_certificates
-from tests.e2e.desks import KEY, PAGERDUTY, SLACK, WEBHOOK, Desks, MailDesk, part
+from tests.e2e.desks import KEY, OPSGENIE, PAGERDUTY, SLACK, WEBHOOK, Desks, MailDesk, judged, part
 from tests.e2e.engine import free_ports, until
 from tests.e2e.stack import Stack
 
@@ -230,3 +232,35 @@ def test_a_digest_brings_what_fires_and_what_has_ended_in_one_message(ends: Ends
     until(lambda: len(ends.mail.with_words("PortOpen")) == 2, "what still fires is told again each day", 2 * DAY)
     assert ends.mail.with_words("PortOpen")[-1]["Subject"] == f"[FIRING 1] warning: {data}"
     ends.post(open_port, own, ended=True)
+
+
+EVENT: dict[str, Any] = {
+    "routing_key": KEY,
+    "event_action": "trigger",
+    "dedup_key": "a",
+    "payload": {"summary": "s", "source": "h", "severity": "critical"},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "authorization", "body", "words"),
+    [
+        (PAGERDUTY, None, {**EVENT, "routing_key": "f" * 32}, "Invalid routing key"),
+        (PAGERDUTY, None, {**EVENT, "routing_key": "short"}, "routing_key: 'short' does not match"),
+        (PAGERDUTY, None, {**EVENT, "payload": {**EVENT["payload"], "severity": "fatal"}}, "'fatal' is not one of"),
+        (PAGERDUTY, None, {**EVENT, "extra": 1}, "Additional properties are not allowed"),
+        (SLACK, None, {"attachments": [{"text": "t"}]}, "'fallback' is a required property"),
+        (OPSGENIE, f"GenieKey {KEY}", {"message": "m" * 131}, "is too long"),
+        (OPSGENIE, "GenieKey other", {"message": "m"}, "Could not authenticate"),
+        (f"{OPSGENIE}/a/close", f"GenieKey {KEY}", {}, "identifierType is"),
+        (WEBHOOK, f"Bearer {KEY}", {"version": "4"}, "is a required property"),
+        ("/elsewhere", None, {}, "nobody listens there"),
+    ],
+)
+def test_the_receiving_ends_refuse_what_the_services_would(
+    path: str, authorization: str | None, body: dict[str, Any], words: str
+) -> None:
+    """Else the deliveries above would prove nothing."""
+    assert judged(PAGERDUTY, None, EVENT)[1] == 202
+    with pytest.raises(ValueError, match=re.escape(words)):
+        judged(path, authorization, body)
