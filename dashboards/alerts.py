@@ -19,6 +19,10 @@ _FIRING = f'ALERTS{{alertstate="firing", {_CHOSEN}}}'
 _ALERTMANAGER = f'job="alertmanager", {_ENV}'
 
 
+def _firing(severity: str) -> str:
+    return f'ALERTS{{alertstate="firing", severity="{severity}", {_CHOSEN}}}'
+
+
 def _now(board: Board) -> None:
     board.row("Now")
     for severity, limit in (("emergency", Limit(1)), ("critical", Limit(1)), ("warning", Limit(1, ORANGE))):
@@ -27,7 +31,7 @@ def _now(board: Board) -> None:
                 severity.capitalize(),
                 f"Alerts of severity {severity} that are firing.",
                 "short",
-                Query(f"count({_FIRING.replace('{', f'{{severity={chr(34)}{severity}{chr(34)}, ', 1)}) or vector(0)"),
+                Query(f"count({_firing(severity)}) or vector(0)"),
                 [limit],
             ),
             width=4,

@@ -14,7 +14,8 @@ NEEDS = frozenset({"security"})
 ONE_OF: frozenset[str] = frozenset()
 
 _ATTEMPTS = f"sum by (service) ({rate('auth_attempts_total', SERVICE)})"
-_FAILURES = f"sum by (service) ({rate('auth_attempts_total', f'{SERVICE}, result={chr(34)}failure{chr(34)}')})"
+_FAILED = f'{SERVICE}, result="failure"'
+_FAILURES = f"sum by (service) ({rate('auth_attempts_total', _FAILED)})"
 
 
 def _logins(board: Board) -> None:
