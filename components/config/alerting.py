@@ -7,8 +7,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.config.base import Duration, Model, Name, seconds
-from components.config.channels import Channel, WebUrl
+from components.config.base import Duration, Model, Name, Url, seconds
+from components.config.channels import Channel
 from components.config.errors import Problem
 from components.config.routing import GroupBy, NotEmpty, Route, TimeInterval
 from components.config.services import MonitoredService
@@ -50,7 +50,7 @@ class Alerting(Model):
     dead_mans_switch: DeadMansSwitch | None = Field(
         default=None, description="Who is called as long as alerts arrive. Default: nobody."
     )
-    runbooks_url: WebUrl | None = Field(default=None, description="Where the pages of runbooks/ are published.")
+    runbooks_url: Url | None = Field(default=None, description="Where the pages of runbooks/ are published.")
 
 
 def alerting_problems(alerting: Alerting, services: Sequence[MonitoredService]) -> Iterator[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
@@ -69,6 +70,22 @@ def _number_is_no_duration(value: Any) -> Any:
     return value
 
 
+_BAD_IN_URL = re.compile(r"%(?![0-9a-fA-F]{2})|[\x00-\x20\x7f]")
+_HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9a-f:.]+")
+
+
+def _check_url(value: str) -> str:
+    """What the products (Go's url.Parse) would refuse only when they read their configuration."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.port != 0 and _HOST.fullmatch(parts.hostname or "") and not parts.netloc.endswith(":")
+    except ValueError:
+        usable = None
+    if not usable or _BAD_IN_URL.search(value):
+        raise ValueError("must be a URL with a host, a port of 1 to 65535 if any, and no bad characters")
+    return value
+
+
 Duration = Annotated[
     str,
     BeforeValidator(_number_is_no_duration),
@@ -79,7 +96,7 @@ Size = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*(KB|MB|GB|TB)$")]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
 Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
+Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$"), AfterValidator(_check_url)]
 """A URL without credentials in it: those are secrets and have keys of their own."""
 Target = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$")]
 """host or host:port"""

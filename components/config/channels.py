@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from components.config.base import Model, Secret, Url
 from components.config.routing import NotEmpty
 
-_BAD_ESCAPE = re.compile(r"%(?![0-9a-fA-F]{2})|[\x00-\x20\x7f]")
-_HOST = re.compile(r"[A-Za-z0-9._~-]+|[0-9a-f:.]+")
-
-
-def _check_web_url(value: str) -> str:
-    """What Alertmanager (Go's url.Parse) would refuse only after everything else is done."""
-    try:
-        parts = urlsplit(value)
-        usable = parts.port != 0 and _HOST.fullmatch(parts.hostname or "") and not parts.netloc.endswith(":")
-    except ValueError:
-        usable = None
-    if not usable or _BAD_ESCAPE.search(value):
-        raise ValueError("must be a URL with a host, a port of 1 to 65535 if any, and no bad characters")
-    return value
-
-
-WebUrl = Annotated[Url, AfterValidator(_check_web_url)]
 Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+=&'*/?^~#!$%-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
 """A bare mail address; braces would make it a template."""
 
@@ -45,7 +26,7 @@ class SlackChannel(_Channel):
     channel: Annotated[str, Field(pattern=r"^([#@][^\s{}]+|[CDG][A-Z0-9]{7,})$")] | None = Field(
         default=None, description="`#channel`, `@user` or an id. Default: the one that the webhook was made for."
     )
-    api_url: WebUrl | None = Field(
+    api_url: Url | None = Field(
         default=None, description="With `token`: another address than https://slack.com/api/chat.postMessage."
     )
 
@@ -64,7 +45,7 @@ class WebhookChannel(_Channel):
     """Alertmanager's own JSON by HTTP POST."""
 
     type: Literal["webhook"]
-    url: WebUrl | Secret = Field(description="The address; a secret where it holds a credential.")
+    url: Url | Secret = Field(description="The address; a secret where it holds a credential.")
     bearer_token: Secret | None = Field(default=None, description="Sent in the Authorization header.")
 
 
@@ -73,7 +54,7 @@ class PagerDutyChannel(_Channel):
 
     type: Literal["pagerduty"]
     routing_key: Secret = Field(description="Integration key of a service, of type Events API v2.")
-    api_url: WebUrl | None = Field(
+    api_url: Url | None = Field(
         default=None, description="Default: https://events.pagerduty.com/v2/enqueue; EU: events.eu.pagerduty.com."
     )
 
@@ -129,7 +110,7 @@ class OpsGenieChannel(_Channel):
     type: Literal["opsgenie"]
     api_key: Secret = Field(description="Key of an integration of type API.")
     responders: tuple[Responder, ...] = Field(default=(), description="Default: those of the integration.")
-    api_url: WebUrl | None = Field(
+    api_url: Url | None = Field(
         default=None, description="Default: https://api.opsgenie.com/; EU: https://api.eu.opsgenie.com/."
     )
 
