@@ -64,7 +64,10 @@ class RequestMetrics:
 
 # region: middleware
 class Measured:
-    """Any WSGI application, with its requests measured and traced; `route_of` gives the route that one matches."""
+    """Any WSGI application, with its requests measured and traced; `route_of` gives the route that one matches.
+
+    The time ends when the application returns: what it streams after that is not waited for.
+    """
 
     def __init__(
         self, application: WSGIApplication, metrics: RequestMetrics, route_of: Callable[[WSGIEnvironment], str]

@@ -39,14 +39,14 @@ class Demo(Stack):
         finally:
             self.turn(name, on=False)
 
-    def alerts(self, **labels: str) -> list[dict[str, Any]]:
-        """Alerts that fire now on the demo's services, with these labels."""
-        firing = [
+    def alerts(self, *states: str, **labels: str) -> list[dict[str, Any]]:
+        """Alerts on the demo's services that fire, or are in one of the states, and have these labels."""
+        found = [
             alert["labels"]
             for alert in self.get("prometheus", "/api/v1/alerts")["data"]["alerts"]
-            if alert["state"] == "firing" and alert["labels"].get("service", "").startswith("demo-")
+            if alert["state"] in (states or ("firing",)) and alert["labels"].get("service", "").startswith("demo-")
         ]
-        return [alert for alert in firing if labels.items() <= alert.items()]
+        return [alert for alert in found if labels.items() <= alert.items()]
 
     def _ask(self, method: str, path: str) -> dict[str, bool]:
         answer = httpx.request(method, f"http://localhost:{self.ports['demo']}{path}", trust_env=False, timeout=10)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import ExitStack
 from typing import Any
 
 from components.config.stack import DEMO
 from tests.e2e.demo import SERVICES, Demo
 from tests.e2e.engine import until
+from tests.e2e.project import ROOT
 from tests.e2e.stack import TIMINGS
 
 
@@ -92,6 +95,33 @@ def test_a_pool_that_is_used_up_shows_and_recovers(demo: Demo) -> None:
             lambda: demo.query('increase(db_query_errors_total{error_type="PoolExhausted"}[1m]) > 0'), "failed queries"
         )
     until(lambda: demo.query('db_connection_pool_size{state="active"} < 3'), "connections are given back")
+
+
+def test_every_fault_of_the_guide_shows_in_its_alerts(demo: Demo) -> None:
+    """All at once, but for those that would hide others or take minutes; pending is enough, patience is tested."""
+    page = (ROOT / "docs" / "guide" / "demo.md").read_text(encoding="utf-8")
+    faults = {
+        name: alerts.split(", ")
+        for name, alerts in re.findall(r"^\| `([a-z-]+)` \|[^|]*\| (\w.*) \|$", page, re.MULTILINE)
+    }
+    for name in ("errors", "pool-exhaustion", "few-customers", *SERVICES):
+        faults.pop(name, None)
+    assert len(faults) > 15
+    expected = {alert for alerts in faults.values() for alert in alerts}
+    with ExitStack() as on:
+        for name in faults:
+            on.enter_context(demo.fault(name))
+
+        def missing() -> set[str]:
+            return expected - {alert["alertname"] for alert in demo.alerts("pending", "firing")}
+
+        until(lambda: not missing(), f"alerts of {', '.join(faults)}", 240)
+
+
+def test_verify_agrees(demo: Demo) -> None:
+    """The project's own verification finds nothing wrong with a stack that has the demo in it."""
+    outcome = demo.project.run("./observatory", "verify", str(demo.file))
+    assert outcome.code == 0, outcome
 
 
 def test_they_take_little(demo: Demo) -> None:
