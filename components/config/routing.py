@@ -85,6 +85,9 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+NumberOrText = BeforeValidator(_number_as_text, json_schema_input_type=str | int)
+
+
 def _location(value: str) -> str:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError  # only stacks with time intervals pay for it
 
@@ -119,13 +122,13 @@ class TimeInterval(Model):
     weekdays: tuple[Annotated[str, AfterValidator(_weekdays)], ...] = Field(
         default=(), description="`monday`, `monday:friday`; a week begins on sunday."
     )
-    days_of_month: tuple[Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_days_of_month)], ...] = Field(
+    days_of_month: tuple[Annotated[str, NumberOrText, AfterValidator(_days_of_month)], ...] = Field(
         default=(), description='`1`, `"1:7"`, `-1` for the last.'
     )
-    months: tuple[Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_months)], ...] = Field(
+    months: tuple[Annotated[str, NumberOrText, AfterValidator(_months)], ...] = Field(
         default=(), description="`december`, `june:august`, or numbers."
     )
-    years: tuple[Annotated[str, BeforeValidator(_number_as_text), AfterValidator(_years)], ...] = Field(
+    years: tuple[Annotated[str, NumberOrText, AfterValidator(_years)], ...] = Field(
         default=(), description='`2027`, `"2027:2029"`.'
     )
     location: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]+$"), AfterValidator(_location)] = Field(
