@@ -19,6 +19,8 @@ from operations.running import CheckFailed, FailedForGood
 
 POINTS = 240
 """Steps in a time range: about what a graph of a third of a screen shows."""
+DOTS = 120
+"""Exemplars in a graph at most."""
 _LABEL_VALUES = re.compile(r"label_values\((?:(?P<series>.+), )?(?P<label>\w+)\)")
 _LEGEND = re.compile(r"\{\{ *(\w+) *\}\}")
 
@@ -58,6 +60,15 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One request behind a histogram's samples: when, how much, and the trace that it leads to."""
+
+    at: float
+    value: float
+    trace: str
+
+
+@dataclass(frozen=True, slots=True)
 class PanelData:
     """What a panel has to show, or why it has nothing."""
 
@@ -65,6 +76,7 @@ class PanelData:
     series: tuple[Series, ...] = ()
     reason: str = ""
     """Empty where there is data."""
+    exemplars: tuple[Exemplar, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,9 @@ class _Asked:
         if errors:
             return PanelData(panel, tuple(found), "; ".join(errors))
         if any(not math.isnan(series.last) for series in found):
-            return PanelData(panel, tuple(found))
+            asked = [target for target in panel["targets"] if target.get("exemplar")]
+            exemplars = tuple(exemplar for target in asked for exemplar in self._exemplars(target))
+            return PanelData(panel, tuple(found), exemplars=exemplars)
         reason = "its series have no value yet: nothing has happened that could be divided" if found else ""
         return PanelData(panel, tuple(found), reason or self._why_nothing(panel))
 
@@ -161,6 +175,20 @@ class _Asked:
         window = self.window
         start, end, step = str(window.start), str(window.end), f"{window.step:.0f}"
         return self.prometheus.prometheus("/api/v1/query_range", query=expression, start=start, end=end, step=step)
+
+    def _exemplars(self, target: Mapping[str, Any]) -> Iterator[Exemplar]:
+        """Those in the window, evenly thinned out to what a graph can show."""
+        start, end = str(self.window.start), str(self.window.end)
+        answer = self.prometheus.prometheus(
+            "/api/v1/query_exemplars", query=self._expression(target), start=start, end=end
+        )
+        found = sorted(
+            (float(one["timestamp"]), float(one["value"]), one["labels"].get("trace_id", ""))
+            for series in answer
+            for one in series["exemplars"]
+        )
+        for at, value, trace in found[:: math.ceil(len(found) / DOTS) or 1]:
+            yield Exemplar(at, value, trace)
 
     def _why_nothing(self, panel: Mapping[str, Any]) -> str:
         """Whether it is the metrics that are missing, or only what the query looks for among them."""

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from operations.dashboard_data import PanelData, Series, Window
+from operations.dashboard_data import Exemplar, PanelData, Series, Window
 from operations.units import scale_of, with_unit
 
 FILLED = 4
@@ -71,7 +71,10 @@ def _graph(data: PanelData, window: Window) -> tuple[list[dict[str, Any]], dict[
             }
             | _filled(f"{colour(index)}/{fill}", stacked, values if fill else ())
         )
+    if data.exemplars:
+        traces.append(_dots(data.exemplars, unit))
     low, high = _extent(grid, stacked)
+    high = max([high, *(exemplar.value for exemplar in data.exemplars)])
     steps = defaults["thresholds"]["steps"][1:]
     # A limit far above the values would press them flat; where they are all 0, it is all there is to see.
     drawn = [step for step in steps if step["value"] <= 2 * high] or (steps[:1] if high == 0 else [])
@@ -81,6 +84,19 @@ def _graph(data: PanelData, window: Window) -> tuple[list[dict[str, Any]], dict[
     places, texts = ticks(bottom, top, unit)
     axis = _WIDE | {"range": [bottom, top], "tickvals": places, "ticktext": texts}
     return traces, {"yaxis": axis, "shapes": [_limit(step) for step in drawn]}
+
+
+def _dots(exemplars: Sequence[Exemplar], unit: str) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "exemplar",
+        "x": [exemplar.at * 1000 for exemplar in exemplars],
+        "y": [exemplar.value for exemplar in exemplars],
+        "text": [f"{with_unit(exemplar.value, unit)}, trace {exemplar.trace}" for exemplar in exemplars],
+        "hovertemplate": "%{text}",
+        "marker": {"size": 5, "symbol": "diamond", "color": "var(--c4)/0.75"},
+    }
 
 
 def _filled(paint: str, stacked: bool, values: Sequence[float | None]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from operations.http import Credentials, Endpoint
 from operations.render import write_tree
 from operations.running import CheckFailed
 
+PATIENCE = 60.0
+"""Seconds for one query: some go over a month of samples."""
 _AT_ONCE = 8
 """Queries at a time; Prometheus answers 20 at a time by default, and others ask too."""
 
@@ -118,7 +120,7 @@ def _endpoint(url: str, stack: str, config: StackConfig, password_file: Path | N
         from operations.verify import Secrets
 
         credentials = Secrets(stack, password_file, ca_file).access(config)
-    return Endpoint("prometheus", url.rstrip("/"), credentials)
+    return Endpoint("prometheus", url.rstrip("/"), credentials, PATIENCE)
 
 
 def _report(environment: str, shown: Sequence[Shown], out: Path, as_json: bool) -> None:

@@ -44,7 +44,10 @@ def endpoint_url(port: Port, engine: str) -> str:
 class Endpoint:
     """One endpoint of one service; usable from several threads."""
 
-    def __init__(self, service: str, url: str, credentials: Credentials | None = None):
+    def __init__(
+        self, service: str, url: str, credentials: Credentials | None = None, patience: float = PATIENCE
+    ) -> None:
+        """`patience`: seconds to wait for one answer."""
         self.service, self.url = service, url
         # Without TLS an empty context, which trusts nobody: reading the machine's authorities takes a while.
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -55,7 +58,7 @@ class Endpoint:
             base_url=url,
             verify=verify,
             auth=(credentials.username, credentials.password) if credentials else None,
-            timeout=PATIENCE,
+            timeout=patience,
             trust_env=False,
         )
 

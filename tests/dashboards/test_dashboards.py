@@ -13,6 +13,7 @@ import yaml
 
 import dashboards
 from components.catalogue import DERIVED, EXPOSED, METRICS, exposed_series
+from components.config.stack import DASHBOARDS
 from components.promql import metrics_in
 from components.rules import StackLimits
 from operations.units import with_unit
@@ -80,6 +81,11 @@ def test_uids_and_titles_are_unique() -> None:
     modules = [dashboards.load(name) for name in dashboards.CATALOGUE]
     assert len({module.UID for module in modules}) == len(modules)
     assert len({(module.FOLDER, module.TITLE) for module in modules}) == len(modules)
+
+
+def test_a_stack_file_can_name_every_dashboard() -> None:
+    """In the same order, which is that of lists for readers."""
+    assert DASHBOARDS == dashboards.CATALOGUE
 
 
 def test_unknown_names_are_refused() -> None:

@@ -63,6 +63,7 @@ def fake() -> Fake:
     server.set("/api/v1/status/buildinfo", {"status": "success", "data": {"version": "3.13.5"}})
     server.routes["GET", "/api/v1/query"] = lambda query, _body: (200, growing(query))
     server.routes["GET", "/api/v1/query_range"] = lambda query, _body: (200, growing(query))
+    server.set("/api/v1/query_exemplars", {"status": "success", "data": []})
     server.routes["GET", "/api/v1/label*"] = lambda _query, _body: (200, {"status": "success", "data": ["shop"]})
     return server
 
@@ -165,6 +166,27 @@ def test_starts_in_the_window_are_marked(fake: Fake, prometheus: Endpoint) -> No
     result = shown(prometheus)
     assert result.data
     assert list(result.data.marks) == [(5000.0, "shop started")]
+
+
+def test_requests_with_a_trace_are_dots_in_their_graph(fake: Fake, prometheus: Endpoint) -> None:
+    """Asked for where the dashboard asks for them; of very many, evenly chosen ones are shown."""
+    asked: list[str] = []
+
+    def exemplars(query: dict[str, str], _body: Any) -> tuple[int, Any]:
+        asked.append(query["query"])
+        many = [{"labels": {"trace_id": f"{n:032x}"}, "value": "0.7", "timestamp": 3600 + n} for n in range(1000)]
+        return 200, {"status": "success", "data": [{"seriesLabels": {}, "exemplars": many}]}
+
+    fake.routes["GET", "/api/v1/query_exemplars"] = exemplars
+    result = shown(prometheus)
+    assert result.data
+    (one,) = [panel for panel in result.data.panels.values() if panel.exemplars]
+    assert one.panel["title"] == "95th percentile over time"
+    assert "[60s]" in asked[0]
+    assert len(one.exemplars) == 112
+    assert (one.exemplars[1].at, one.exemplars[1].trace) == (3609.0, f"{9:032x}")
+    dots = figure(one, WINDOW, ())["data"][-1]
+    assert (dots["mode"], dots["text"][0]) == ("markers", f"700 ms, trace {0:032x}")
 
 
 # Figures
