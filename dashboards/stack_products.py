@@ -23,7 +23,6 @@ def traces(board: Board) -> None:
             Query(f"instance_receiver:otelcol_receiver_accepted_spans:rate5m{{{_JAEGER}}}", "{{receiver}} accepted"),
             Query(f"instance_receiver:otelcol_receiver_refused_spans:rate5m{{{_JAEGER}}}", "{{receiver}} refused"),
         ),
-        width=6,
     )
     board.add(
         graph(
@@ -33,7 +32,6 @@ def traces(board: Board) -> None:
             Query(f"instance_exporter:otelcol_exporter_sent_spans:rate5m{{{_JAEGER}}}", "{{exporter}} written"),
             Query(f"instance_exporter:otelcol_exporter_send_failed_spans:rate5m{{{_JAEGER}}}", "{{exporter}} failed"),
         ),
-        width=6,
     )
     board.add(
         graph(
@@ -45,21 +43,6 @@ def traces(board: Board) -> None:
                 "{{instance}}",
             ),
         ),
-        width=6,
-    )
-    board.add(
-        graph(
-            "Queue of Jaeger",
-            "Share of the queue in front of the storage that is taken; spans that find it full are lost.",
-            "percentunit",
-            Query(
-                f"otelcol_exporter_queue_size{{{_JAEGER}}} / (otelcol_exporter_queue_capacity{{{_JAEGER}}} > 0)",
-                "{{exporter}}",
-            ),
-            limits=[board.limit("JaegerQueueFilling")],
-            most=1,
-        ),
-        width=6,
     )
 
 
