@@ -72,7 +72,7 @@ def message(channel: Channel, targets: Links) -> dict[str, Any]:
         return {
             "message": _text("title"),
             "description": _text("text"),
-            "source": "{{ .ExternalURL }}",  # Alertmanager's own would be longer than the 100 characters that are allowed
+            "source": "{{ .ExternalURL }}",  # the default is longer than the 100 characters that are allowed
             "priority": _text("opsgenie.priority"),
             "tags": _text("opsgenie.tags"),
             "entity": "{{ or .CommonLabels.service .CommonLabels.instance }}",
