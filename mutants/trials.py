@@ -22,7 +22,7 @@ from tests.rules.rendered import UNIT_TESTS, rendered_rules
 
 _BATCH = 12
 """Files to a process: its start costs as much as the tests of one rule."""
-_SECONDS = 300
+_SECONDS = 1200
 
 
 class TrialFailed(Exception):
