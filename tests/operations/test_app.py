@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -97,14 +97,18 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_is_130(number: signal.Signals, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.test.yaml"
-    # Ports on which nothing listens: verify waits for them until it is interrupted.
-    ports = "{prometheus: 9, alertmanager: 10, jaeger: 11, otlp_http: 12, otlp_grpc: 13, grafana: null}"
-    file.write_text(f"config:\n  observatory:stack: {{environment: test, ports: {ports}}}\n")
-    command = [sys.executable, str(ROOT / "observatory"), "verify", str(file), "--timeout", "50"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        time.sleep(2)
-        process.send_signal(number)
-        _, error = process.communicate(timeout=20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
+        # It takes the call and never answers, so verify is in the middle of its work until it is interrupted.
+        port = server.getsockname()[1]
+        ports = f"{{prometheus: {port}, alertmanager: 10, jaeger: 11, otlp_http: 12, otlp_grpc: 13, grafana: null}}"
+        file.write_text(f"config:\n  observatory:stack: {{environment: test, ports: {ports}}}\n")
+        command = [sys.executable, str(ROOT / "observatory"), "verify", str(file), "--timeout", "50"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            call, _ = server.accept()
+            process.send_signal(number)
+            _, error = process.communicate(timeout=60)
+            call.close()
     assert (process.returncode, error) == (130, "interrupted\n")
 
 
