@@ -1,7 +1,7 @@
 """Expressions that say the same for every series that there can be, in one form.
 
 Only where the expression proves it: what is never negative is `> 0` where it is `!= 0`, and 0 on average where it is
-0 at its highest.
+0 at its highest; what is 0 or 1 is `>= 1` where it is `== 1`, and 1 on average where it is 1 at its lowest.
 """
 
 from __future__ import annotations
@@ -35,31 +35,43 @@ _NEVER_NEGATIVE = (
     "_successful",
 )
 """Endings of names of what is counted, and of what is 0 or 1."""
-_ZERO_OR_ONE = ("up", "probe_success")
-_ALL_ZERO = re.compile(r"^(avg|sum)_over_time\b")
-"""What is never negative and 0 on average is 0 at its highest."""
+_ZERO_OR_ONE = ("up", "probe_success", "node_filesystem_readonly", "node_timex_sync_status")
+"""Gauges of yes and no."""
+_AVERAGE = re.compile(r"^avg_over_time\b")
+_OVER_TIME = re.compile(r"(avg|min|max|last)_over_time$")
 _SAME_ABOVE_ZERO = {"!=": ">", "<=": "=="}
+_SAME_BELOW_ONE = {"!=": "<", ">=": "=="}
 
 
 def canonical(expression: str) -> str:
     """The same text for expressions that are the same. Raises ValueError for what is not PromQL."""
 
     def settle(node: promql.Expr) -> promql.Expr | None:
-        if not isinstance(node, promql.BinaryExpr) or node.modifier or not _is_zero(node.rhs):
+        if not isinstance(node, promql.BinaryExpr) or node.modifier or not isinstance(node.rhs, promql.NumberLiteral):
             return None
-        if not _never_negative(node.lhs):
-            return None
-        sign = _SAME_ABOVE_ZERO.get(str(node.op), str(node.op))
-        left = node.lhs.prettify()
-        if sign == "==" and isinstance(node.lhs, promql.Call):
-            left = _ALL_ZERO.sub("max_over_time", left)
-        return promql.parse(f"{left} {sign} 0")
+        sign, limit = str(node.op), node.rhs.val
+        if limit == 0 and _never_negative(node.lhs):
+            return _compared(node.lhs, _SAME_ABOVE_ZERO.get(sign, sign), 0)
+        if limit == 1 and _zero_or_one(node.lhs):
+            return _compared(node.lhs, _SAME_BELOW_ONE.get(sign, sign), 1)
+        return None
 
     return promql.transform(promql.parse(expression), post_visit=settle).prettify()
 
 
-def _is_zero(node: promql.Expr) -> bool:
-    return isinstance(node, promql.NumberLiteral) and node.val == 0
+def _compared(left: promql.Expr, sign: str, limit: int) -> promql.Expr:
+    text = left.prettify()
+    if sign == "==" and isinstance(left, promql.Call):
+        text = _AVERAGE.sub("min_over_time" if limit else "max_over_time", text)
+    return promql.parse(f"{text} {sign} {limit}")
+
+
+def _zero_or_one(node: promql.Expr) -> bool:
+    if isinstance(node, promql.VectorSelector):
+        return node.name in _ZERO_OR_ONE
+    if isinstance(node, promql.MatrixSelector):
+        return _zero_or_one(node.vector_selector)
+    return isinstance(node, promql.Call) and bool(_OVER_TIME.match(node.func.name)) and _zero_or_one(node.args[0])
 
 
 def _never_negative(node: promql.Expr) -> bool:

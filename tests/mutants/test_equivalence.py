@@ -17,6 +17,8 @@ from mutants.equivalence import canonical
         ("1 - a / (b_bytes > 0)", "1 - a / (b_bytes != 0)"),
         ("(rate(a[5m]) > 1 or b_count) > 0", "(rate(a[5m]) > 1 or b_count) != 0"),
         ("avg_over_time(a_successful[5m]) == 0", "max_over_time(a_successful[5m]) <= 0"),
+        ("min_over_time(probe_success[5m]) == 1", "avg_over_time(probe_success[5m]) >= 1"),
+        ("up < 1", "up != 1"),
         ('a{b="1",c="2"} > 1', 'a{c="2", b="1"}   > 1'),
     ],
 )
@@ -34,6 +36,8 @@ def test_what_is_never_negative_is_above_zero_where_it_is_not_zero(one: str, oth
         ("max_over_time(a[5m]) == 0", "max_over_time(a[5m]) <= 0"),
         ("a_total > bool 0", "a_total != bool 0"),
         ("a_total > 1", "a_total != 1"),
+        ("min_over_time(probe_success[5m]) == 1", "max_over_time(probe_success[5m]) == 1"),
+        ("a_total == 1", "a_total >= 1"),
         ("avg_over_time(a[5m]) == 0", "max_over_time(a[5m]) == 0"),
         ("avg_over_time(up[5m]) == 0", "min_over_time(up[5m]) == 0"),
         ("avg_over_time(up[5m]) > 0", "max_over_time(up[5m]) > 0"),
