@@ -60,4 +60,4 @@ def test_every_panel_has_data_or_it_is_known_why_not(demo: Demo) -> None:
         raise AssertionError({key: why for key, why in missing.items() if key not in EXCUSED}) from None
     finally:
         prometheus.close()
-    assert all(reason and "failed" not in reason for reason in missing.values()), missing
+    assert [reason for reason in missing.values() if not reason or reason.startswith("query ")] == []
