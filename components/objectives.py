@@ -17,6 +17,18 @@ from components.config.services import MonitoredService
 
 WINDOWS = ("30m", "1h", "2h", "6h", "1d", "3d")
 """Of the burn rate alerts, besides 5m."""
+RECORDS = (
+    "slo:objective:ratio",
+    "slo:error_budget:ratio",
+    "slo:period:days",
+    "slo:requests:rate5m",
+    "slo:errors:rate5m",
+    "slo:sli_error:ratio_rate5m",
+    *(f"slo:sli_error:ratio_rate{window}" for window in WINDOWS),
+    "slo:sli_error:ratio_period",
+    "slo:error_budget_remaining:ratio",
+)
+"""The names of everything that is recorded here."""
 Promise = tuple[MonitoredService, str, Availability | Latency]
 """A service, what its objective is called, and the objective."""
 

@@ -10,6 +10,10 @@ from components.config.metrics import DeclaredMetric, series_names
 from components.config.services import MonitoredService
 
 
+RECORDS = ("service:series_budget:count", "service:metric_missing:count")
+"""The names of everything that is recorded here."""
+
+
 def declared(service: MonitoredService) -> dict[str, DeclaredMetric]:
     """Every metric that the service exposes by its declaration; its own words win over those of a known set."""
     known = {name: metric for subject in service.exposes for name, metric in declared_metrics(subject).items()}

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any
 
 import dashboards
+from components import objectives, onboarding
 from components.catalogue import ROOT, all_alerts, everything_known
 from components.config import StackConfig
 from components.onboarding import declared, declared_series
@@ -86,7 +87,7 @@ def _labels_by_metric(config: StackConfig) -> dict[str, set[str]]:
 
 def panel_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     """Panels that ask for what nothing can expose. One for a product that this stack leaves out is only empty."""
-    known = known_metrics(config, plan) | everything_known()
+    known = known_metrics(config, plan) | everything_known() | {*onboarding.RECORDS, *objectives.RECORDS}
     asked: dict[tuple[str, str], set[str]] = {}
     for uid, title, expression in panel_queries(plan):
         asked.setdefault((uid, title), set()).update(metrics_in(expression) - known)
@@ -110,11 +111,11 @@ def route_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     )
     lost: dict[str, list[str]] = {}
     for alert, labels in deliverable(config, plan):
-        for receiver in receivers_of(tree["route"], labels):
-            if receiver not in receivers:
-                yield f"{alert} goes to receiver {receiver}, which is not defined"
-            elif receiver == NOBODY and not on_purpose and alert != "Watchdog":
-                lost.setdefault(alert, []).append(labels["team"])
+        taken_by = {*receivers_of(tree["route"], labels)}
+        for receiver in sorted(taken_by - {*receivers}):
+            yield f"{alert} goes to receiver {receiver}, which is not defined"
+        if taken_by == {NOBODY} and not on_purpose and alert != "Watchdog":
+            lost.setdefault(alert, []).append(labels["team"])
     for alert, teams in lost.items():
         yield (
             f"{alert} of team {', '.join(sorted(set(teams)))} ends with nobody: no route takes it and there are no "
@@ -123,8 +124,9 @@ def route_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
 
 
 def deliverable(config: StackConfig, plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every alert with the labels that routes go by; one that any team's series can raise stands once for each team."""
-    teams = {"platform", *(service.team for service in config.services), *(probe.team for probe in config.probes)}
+    """Every alert with the labels that routes go by; one that any service can raise stands once for each."""
+    owners = {("", "platform"), *(("", probe.team) for probe in config.probes)}
+    owners |= {(service.name, service.team) for service in config.services}
     for _, rule in rules(plan):
         if "alert" not in rule:
             continue
@@ -132,8 +134,8 @@ def deliverable(config: StackConfig, plan: Plan) -> Iterator[tuple[str, dict[str
         if "{{" not in labels.get("team", ""):
             yield rule["alert"], {"team": "", **labels}
             continue
-        for team in sorted(teams):
-            yield rule["alert"], labels | {"team": team}
+        for service, team in sorted(owners):
+            yield rule["alert"], labels | {"service": service, "team": team}
 
 
 def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from components.config import StackConfig, load_stack_file, parse_stack
 from components.config.load import FOLDER
 from components.images import ImageCatalogue, load_catalogue
 from components.plan import plan_stack
+from components.services.demo import with_demo
 from components.spec import Plan, Service
 from components.yaml_text import load
 
@@ -246,10 +247,12 @@ def planned(config: StackConfig, without: Collection[str] = ()) -> Plan:
 
 
 def config_of(name: str) -> StackConfig:
-    """A stack file, or a generated stack."""
+    """A stack file, or a generated stack, as it is planned."""
     if name in STACKS:
-        return load_stack_file(name)
-    return parse_stack(copy.deepcopy(GENERATED[name]), f"stacks/Pulumi.{name}.yaml")
+        config = load_stack_file(name)
+    else:
+        config = parse_stack(copy.deepcopy(GENERATED[name]), f"stacks/Pulumi.{name}.yaml")
+    return with_demo(config, images(config))
 
 
 def plan_of(name: str) -> Plan:

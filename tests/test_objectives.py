@@ -42,6 +42,13 @@ def test_a_service_without_objectives_brings_no_rule() -> None:
     assert objectives.groups(config(objectives={})) == []
 
 
+def test_everything_that_is_recorded_is_named() -> None:
+    promised = objectives.groups(config())
+    assert {rule["record"] for group in promised for rule in group["rules"]} == {*objectives.RECORDS}
+    declared = onboarding.groups(config())
+    assert {rule["record"] for group in declared for rule in group["rules"]} == {*onboarding.RECORDS}
+
+
 def test_constants_say_whose_they_are() -> None:
     (group,) = objectives.groups(config())
     constants = [rule for rule in group["rules"] if rule["expr"].startswith("vector")]

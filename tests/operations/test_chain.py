@@ -97,6 +97,14 @@ def test_an_alert_that_ends_with_nobody_is_named_with_its_teams() -> None:
     assert "write `default_channels: []`" in detail
 
 
+def test_channels_of_a_service_take_its_alerts() -> None:
+    routes = [{"match": {"team": "platform"}, "channels": ["chat"]}]
+    lost = stack(services=[CHECKOUT], alerting={"channels": CHAT, "routes": routes})
+    assert "of team payments ends with nobody" in findings(lost, planned(lost))["chain: rule to route and receiver"]
+    taken = stack(services=[{**CHECKOUT, "channels": ["chat"]}], alerting={"channels": CHAT, "routes": routes})
+    assert findings(taken, planned(taken)) == {}
+
+
 @pytest.mark.parametrize("alerting", [{"default_channels": []}, {"default_channels": ["chat"]}])
 def test_ending_with_nobody_on_purpose_is_no_problem(alerting: dict[str, Any]) -> None:
     routes = [{"match": {"severity": "critical"}, "channels": ["chat"]}]
