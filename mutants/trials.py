@@ -12,14 +12,17 @@ from itertools import groupby, islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from xml.etree import ElementTree as ET
 
+from components.config.base import seconds
 from components.yaml_text import dump
 from mutants.catalogue import Mutant, Rule, SubjectRules, name_of
 from tests.rules.promtool import promtool
 from tests.rules.rendered import UNIT_TESTS, rendered_rules
 
+Tests = dict[str, Any]
+"""A file of unit tests."""
 _BATCH = 12
 """Files to a process: its start costs as much as the tests of one rule."""
 _SECONDS = 1200
@@ -89,31 +92,28 @@ class Trials:
                 self._stopped = False
 
     def _batch(self, rules: SubjectRules, batch: Sequence[Mutant]) -> list[tuple[Mutant, bool]]:
-        first = batch[0]
-        name = name_of(rules.rules[first.place])
-        with TemporaryDirectory(dir=self._home) as folder:
-            changes: list[Rule | None] = [None, *(mutant.changed for mutant in batch)]
-            files = [
-                self._write(Path(folder), number, rules, first.place, change) for number, change in enumerate(changes)
-            ]
-            if files[0] is None:  # no test says anything of this rule
-                return [(mutant, False) for mutant in batch]
-            failed = self._run(Path(folder), [file for file in files if file])
-        if failed[0]:
-            raise TrialFailed(f"{rules.subject}: the tests of {name} fail without any change; make them pass first")
-        return list(zip(batch, failed[1:], strict=True))
+        place = batch[0].place
+        alive = list(batch)
+        for tests in _rounds(rules.trial(place)[1]):
+            changes: list[Rule | None] = [None, *(mutant.changed for mutant in alive)]
+            with TemporaryDirectory(dir=self._home) as folder:
+                trials = [self._write(Path(folder), f"{n}.yaml", rules, place, c, tests) for n, c in enumerate(changes)]
+                failed = self._run(Path(folder), trials)
+            if failed[0]:
+                name = name_of(rules.rules[place])
+                raise TrialFailed(f"{rules.subject}: the tests of {name} fail without any change; make them pass first")
+            alive = [mutant for mutant, dead in zip(alive, failed[1:], strict=True) if not dead]
+            if not alive:
+                break
+        return [(mutant, mutant not in alive) for mutant in batch]
 
     def _write(
-        self, folder: Path, number: int, rules: SubjectRules, place: tuple[int, int], change: Rule | None
-    ) -> Path | None:
-        """The test file of one trial, with its rules beside it; None when there is nothing to test."""
-        groups, tests = rules.trial(place, change)
-        if not tests["tests"]:
-            return None
-        own = f"{rules.subject}.yaml"
-        changed, path = folder / f"rules-{number}.yaml", folder / f"test-{number}.yaml"
-        others = [str(self._home / "rules" / file) for file in tests["rule_files"] if file != own]
-        changed.write_text(dump(groups), encoding="utf-8")
+        self, folder: Path, name: str, rules: SubjectRules, place: tuple[int, int], change: Rule | None, tests: Tests
+    ) -> Path:
+        """The test file of one trial, with its rules beside it."""
+        changed, path = folder / f"rules-{name}", folder / f"test-{name}"
+        others = [str(self._home / "rules" / file) for file in tests["rule_files"] if file != f"{rules.subject}.yaml"]
+        changed.write_text(dump(rules.trial(place, change)[0]), encoding="utf-8")
         path.write_text(dump(tests | {"rule_files": [changed.name, *others]}), encoding="utf-8")
         return path
 
@@ -144,6 +144,21 @@ class Trials:
             raise TrialFailed(f"promtool cannot run the tests:\n{output[:2000]}")
         suites = ET.parse(told).getroot().iter("testsuite")  # noqa: S314  written by promtool just now
         return [any(len(case) for case in suite.iter("testcase")) for suite in suites]
+
+
+def _rounds(tests: Tests) -> Iterator[Tests]:
+    """The same tests in parts, the quick ones first: most mutants die there, and need none of the slow ones."""
+    groups = sorted(tests["tests"], key=_effort)
+    size = 2
+    while groups:
+        yield tests | {"tests": groups[:size]}
+        groups, size = groups[size:], 2 * size
+
+
+def _effort(group: dict[str, Any]) -> float:
+    """About how much a group of tests computes: evaluations times series."""
+    checks = [*group.get("alert_rule_test", ()), *group.get("promql_expr_test", ())]
+    return max(seconds(str(check["eval_time"])) for check in checks) * (1 + len(group.get("input_series") or ()))
 
 
 def _batches(mutants: Sequence[Mutant]) -> Iterator[list[Mutant]]:
