@@ -32,6 +32,7 @@ _NEVER_NEGATIVE = (
     "_capacity",
     "_fds",
     "_files",
+    "_maximum",
     "_successful",
 )
 """Endings of names of what is counted, and of what is 0 or 1."""
