@@ -12,7 +12,7 @@ from mutants import catalogue
 from mutants.catalogue import Mutant, SubjectRules, name_of
 from mutants.excuses import Excuse, excuses, idle
 from mutants.results import Results
-from mutants.trials import TrialFailed, Trials
+from mutants.trials import TrialFailed, Trials, _rounds
 
 RULES = {
     "name": "shop",
@@ -166,3 +166,29 @@ def test_every_excuse_is_for_a_rule_that_exists() -> None:
     subjects = {path.stem for path in Path("rules").glob("*.yaml")}
     rules = {name_of(rule) for subject in subjects if (file := rule_file(subject)) for rule in file.rules()}
     assert {excuse.rule for excuse in excuses()} - rules == set()
+
+
+def test_quick_tests_run_first_and_none_is_left_out() -> None:
+    def group(name: str, minutes: int) -> dict[str, object]:
+        return {"name": name, "alert_rule_test": [{"eval_time": f"{minutes}m", "alertname": "A"}]}
+
+    tests = {
+        "rule_files": ["a.yaml"],
+        "tests": [group(str(minutes), minutes) for minutes in (60, 5, 1500, 0, 10, 30, 7)],
+    }
+    rounds = [[each["name"] for each in part["tests"]] for part in _rounds(tests)]
+    assert rounds == [["0", "5"], ["7", "10", "30", "60"], ["1500"]]
+    assert all(part["rule_files"] == ["a.yaml"] for part in _rounds(tests))
+
+
+def test_data_for_programs_tells_what_the_report_tells() -> None:
+    data = Results([mutant("Stale", "a")], [], [mutant("Stale", "> -> >=")]).data()
+    assert data["files"][0] == {
+        "subject": "shop",
+        "mutants": 2,
+        "killed": 1,
+        "excused": 0,
+        "survived": 1,
+        "share": 0.5,
+    }
+    assert [each["change"] for each in data["survived"]] == ["> -> >="]
