@@ -100,6 +100,17 @@ def exposed_series(subject: str) -> frozenset[str]:
 
 
 @cache
+def required_series(subject: str) -> frozenset[str]:
+    """Of what a subject that services expose has, the part that is there without anything having to happen first."""
+    return frozenset(
+        series
+        for name, metric in declared_metrics(subject).items()
+        if not metric.optional
+        for series in series_names(name, metric.type)
+    )
+
+
+@cache
 def everything_known() -> frozenset[str]:
     """Every metric that any product or subject exposes, or any rule of the catalogue records."""
     files = [file for subject in rule_subjects() if (file := rule_file(subject))]

@@ -9,7 +9,6 @@ from components.config import StackConfig
 from components.config.metrics import DeclaredMetric, series_names
 from components.config.services import MonitoredService
 
-
 RECORDS = ("service:series_budget:count", "service:metric_missing:count")
 """The names of everything that is recorded here."""
 

@@ -15,6 +15,7 @@ from components.catalogue import (
     RuleFile,
     all_alerts,
     exposed_series,
+    required_series,
     rule_file,
     rule_subjects,
 )
@@ -74,7 +75,7 @@ def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:
         found |= {"services", *service.exposes}
         found |= {"slo"} if service.objectives.availability or service.objectives.latency else set()
     declared = exposed_by_services(config)
-    return found | {subject for subject in EXPOSED if exposed_series(subject) and exposed_series(subject) <= declared}
+    return found | {subject for subject in EXPOSED if required_series(subject) and required_series(subject) <= declared}
 
 
 def settled_groups(file: RuleFile, settings: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -41,12 +41,18 @@ def _in_mapping(planned: Mapping[str, Any], running: Mapping[str, Any], path: st
     prefix = f"{path}." if path else ""
     for key, value in planned.items():
         if key in running:
-            yield from differences(value, running[key], f"{prefix}{key}")
+            mine, other = (sorted(value), sorted(running[key])) if _is_set(key, value) else (value, running[key])
+            yield from differences(mine, other, f"{prefix}{key}")
         elif value:
             yield f"{prefix}{key}: is missing"
     for key in running:
         if key not in planned and running[key] and _NEVER_DEFAULT.fullmatch(str(key)):
             yield f"{prefix}{key}: runs, but is not planned"
+
+
+def _is_set(key: str, value: Any) -> bool:
+    """Whether the order of a list says nothing: Alertmanager sorts the matchers of a route or an inhibition."""
+    return key.endswith("matchers") and isinstance(value, list)
 
 
 def _called(entry: Any, index: int) -> str:

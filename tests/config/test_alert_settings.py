@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components.config import StackFileError
-from components.rules import StackLimits, chosen_groups
+from components.rules import StackLimits, chosen_groups, subjects_on
 from tests.support import data, planned, service, stack
 
 CHECKOUT: dict[str, Any] = {
@@ -113,3 +113,17 @@ def test_rules_wait_for_nothing_that_nobody_exposes() -> None:
     names = {rule.get("alert") for group in some["http"] for rule in group["rules"]}
     assert "APIHighErrorRate" in names
     assert "APIHighLatency" not in names
+
+
+def test_a_set_is_there_when_all_of_it_that_needs_no_event_is_declared() -> None:
+    both = {
+        "http_requests_total": {"type": "counter", "labels": {"status_code": 5}},
+        "http_request_duration_seconds": {"type": "histogram", "buckets": [0.5, 1]},
+    }
+    whole = stack(services=[{**CHECKOUT, "exposes": [], "metrics": both}])
+    half = stack(
+        services=[{**CHECKOUT, "exposes": [], "metrics": {"http_requests_total": both["http_requests_total"]}}]
+    )
+    assert subjects_on(whole, ["prometheus"]) == {"prometheus", "services", "http"}
+    assert subjects_on(half, ["prometheus"]) == {"prometheus", "services"}
+    assert "slo" in subjects_on(stack(services=[{**CHECKOUT, "objectives": {"availability": {"target": 0.99}}}]), [])

@@ -58,3 +58,12 @@ def test_differences(planned: Any, running: Any, found: list[str]) -> None:
 
 def test_nothing_runs() -> None:
     assert list(differences({"a": 1}, None)) == ["the file: is missing"]
+
+
+def test_the_order_of_matchers_says_nothing() -> None:
+    def rule(*matchers: str) -> dict[str, Any]:
+        return {"inhibit_rules": [{"target_matchers": list(matchers), "equal": ["b", "a"]}]}
+
+    assert list(differences(rule('b!=""', 'a="1"'), rule('a="1"', 'b!=""'))) == []
+    (found,) = differences(rule('b!=""', 'a="1"'), rule('a="2"', 'b!=""'))
+    assert "target_matchers" in found

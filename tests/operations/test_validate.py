@@ -60,7 +60,7 @@ ROUTES, WEB = "alertmanager: routes and receivers", "prometheus: web configurati
 @pytest.mark.parametrize(
     ("stack", "file", "change", "check", "words"),
     [
-        ("dev", "rules/prometheus.yaml", ("up == 0", "up =="), RULES, "parse error"),
+        ("dev", "rules/prometheus.yaml", ('up{service=""} == 0', 'up{service=""} =='), RULES, "parse error"),
         (
             "dev",
             "rules/prometheus.yaml",

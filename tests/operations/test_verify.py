@@ -75,7 +75,7 @@ def test_a_healthy_stack_passes_every_check(world: World) -> None:
     assert {name: (r.status, r.detail) for name, r in results.items() if r.status is not Status.OK} == {}
     assert list(results) == [check.name for check in planned_checks(world.plan, world.config)]
     assert results["every target is up"].detail == "8 targets in 8 jobs"
-    assert results["every dashboard is there"].detail == "3 dashboards"
+    assert results["every dashboard is there"].detail == "5 dashboards"
 
 
 def test_the_test_alert_is_resolved_at_the_end(world: World) -> None:
