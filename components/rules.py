@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from components import objectives, onboarding
@@ -25,7 +25,7 @@ from components.parameters import Parameter
 from components.promql import metrics_in
 from components.spec import File
 from components.yaml_text import dump
-from dashboards.built import built
+from dashboards.built import BuiltDashboard, built
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _WORDS = ("summary", "description")
@@ -157,9 +157,13 @@ def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
     if "grafana" not in planned:
         return {}
     on = subjects_on(context.config, planned)
-    boards = built(StackLimits(context.config.alerts), context.config.alerts)
-    shown = [boards[name] for name in context.config.dashboards]
-    return {board.uid: f"{grafana_url(context)}/d/{board.uid}" for board in shown if board.belongs(on)}
+    return {board.uid: f"{grafana_url(context)}/d/{board.uid}" for board in shown_dashboards(context.config, on)}
+
+
+def shown_dashboards(config: StackConfig, on: Collection[str]) -> list[BuiltDashboard]:
+    """The dashboards that a stack shows in which these subjects are on, in the order of the stack file."""
+    boards = built(StackLimits(config.alerts), config.alerts, [service.team for service in config.services])
+    return [board for name in config.dashboards for board in boards if board.name == name and board.belongs(on)]
 
 
 def _group(context: Context, group: dict[str, Any], links: dict[str, str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from components.parameters import Limits
 CATALOGUE: tuple[str, ...] = (
     "stack",
     "alerts",
+    "team",
     "services",
     "red",
     "golden-signals",

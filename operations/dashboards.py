@@ -14,9 +14,8 @@ from urllib.parse import urlsplit
 from components.config import StackConfig
 from components.config.base import is_duration, seconds
 from components.plan import plan_stack_file
-from components.rules import StackLimits, subjects_on
+from components.rules import shown_dashboards, subjects_on
 from components.spec import Plan
-from dashboards.built import built
 from operations import console
 from operations.dashboard_data import Window, board_data, panels_of
 from operations.dashboard_pages import Shown, index, page
@@ -34,9 +33,7 @@ _AT_ONCE = 8
 def planned_dashboards(config: StackConfig, plan: Plan) -> list[Shown]:
     """The dashboards that the stack provisions, built with its limits, in the order of the stack file."""
     on = subjects_on(config, [service.name for service in (*plan.services, *plan.withheld)])
-    boards = built(StackLimits(config.alerts), config.alerts)
-    chosen = [boards[name] for name in config.dashboards]
-    return [Shown(each.name, each.folder, json.loads(each.text)) for each in chosen if each.belongs(on)]
+    return [Shown(each.file, each.folder, json.loads(each.text)) for each in shown_dashboards(config, on)]
 
 
 def with_data(shown: Sequence[Shown], prometheus: Endpoint, window: Window) -> list[Shown]:

@@ -36,6 +36,7 @@ DEMO = ("demo-shop", "demo-gateway", "demo-exporter", "demo-traffic")
 DashboardName = Literal[
     "stack",
     "alerts",
+    "team",
     "services",
     "red",
     "golden-signals",

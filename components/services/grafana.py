@@ -9,10 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from components.context import Context
-from components.rules import StackLimits, grafana_url, subjects_on
+from components.rules import grafana_url, shown_dashboards, subjects_on
 from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
-from dashboards.built import built
 
 NAME, PORT = "grafana", 3000
 ADMIN_PASSWORD, SECRET_KEY = "grafanaAdminPassword", "grafanaSecretKey"
@@ -129,9 +128,8 @@ _PROVIDER: dict[str, Any] = {
 
 def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
     on = subjects_on(context.config, [service.name for service in others])
-    boards = built(StackLimits(context.config.alerts), context.config.alerts)
-    shown = [boards[name] for name in context.config.dashboards]
-    return tuple(File(f"dashboards/{each.folder}/{each.name}.json", each.text) for each in shown if each.belongs(on))
+    shown = shown_dashboards(context.config, on)
+    return tuple(File(f"dashboards/{each.folder}/{each.file}.json", each.text) for each in shown)
 
 
 def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
