@@ -39,7 +39,7 @@ def groups(config: StackConfig) -> list[dict[str, Any]]:
     if not promises:
         return []
     rules = [rule for promise in promises for rule in _constants(*promise)]
-    rules += [rule for source in _by_source(promises).items() for rule in _rates(*source)]
+    rules += [rule for slo in ("availability", "latency") for rule in _rates(slo, _by_source(promises))]
     return [{"name": "objectives", "rules": [*rules, *_ratios(promises)]}]
 
 
@@ -74,21 +74,30 @@ def _by_source(promises: list[Promise]) -> dict[tuple[str, str, str], list[str]]
     return found
 
 
-def _rates(source: tuple[str, str, str], services: list[str]) -> Iterator[dict[str, Any]]:
-    """Requests per second, and those that break the promise: 0 where there are requests and none breaks it."""
-    slo, metric, matcher = source
-    chosen = f'service=~"{"|".join(services)}"'
+def _rates(slo: str, sources: dict[tuple[str, str, str], list[str]]) -> Iterator[dict[str, Any]]:
+    """Requests per second, and those that break the promise: 0 where there are requests and none breaks it.
 
-    def rate(series: str, labels: str) -> str:
-        return f"sum by (service, team) (rate({series}{{{labels}}}[5m]))"
+    One rule for all that are measured differently, because each service has one of the sources only and two rules of
+    one name and labels are a lint error.
+    """
+    every, errors = [], []
+    for (kind, metric, matcher), services in sources.items():
+        if kind != slo:
+            continue
+        chosen = f'service=~"{"|".join(services)}"'
+        requests = _rate(metric if slo == "availability" else f"{metric}_count", chosen)
+        every.append(requests)
+        if slo == "availability":
+            errors.append(f"{_rate(metric, f'{chosen}, {matcher}')} or 0 * {requests}")
+        else:
+            errors.append(f"({requests} - {_rate(f'{metric}_bucket', f'{chosen}, {matcher}')})")
+    if every:
+        for name, parts in (("slo:requests:rate5m", every), ("slo:errors:rate5m", errors)):
+            yield {"record": name, "expr": " or ".join(parts), "labels": {"slo": slo}}
 
-    every = rate(metric if slo == "availability" else f"{metric}_count", chosen)
-    if slo == "availability":
-        errors = f"{rate(metric, f'{chosen}, {matcher}')} or 0 * {every}"
-    else:
-        errors = f"{every} - {rate(f'{metric}_bucket', f'{chosen}, {matcher}')}"
-    for name, expression in (("slo:requests:rate5m", every), ("slo:errors:rate5m", errors)):
-        yield {"record": name, "expr": expression, "labels": {"slo": slo}}
+
+def _rate(series: str, labels: str) -> str:
+    return f"sum by (service, team) (rate({series}{{{labels}}}[5m]))"
 
 
 def _ratios(promises: list[Promise]) -> Iterator[dict[str, Any]]:
@@ -98,9 +107,9 @@ def _ratios(promises: list[Promise]) -> Iterator[dict[str, Any]]:
     yield {"record": "slo:sli_error:ratio_rate5m", "expr": "slo:errors:rate5m / slo:requests:rate5m"}
     for window in WINDOWS:
         yield {"record": f"slo:sli_error:ratio_rate{window}", "expr": over(window)}
-    for period in sorted({objective.window for _, _, objective in promises}, key=seconds):
-        chosen = f"and on (service, slo) slo:period:days == {seconds(period) / 86400:g}"
-        yield {"record": "slo:sli_error:ratio_period", "expr": f"{over(period)} {chosen}"}
+    periods = sorted({objective.window for _, _, objective in promises}, key=seconds)
+    by_period = [f"{over(p)} and on (service, slo) slo:period:days == {seconds(p) / 86400:g}" for p in periods]
+    yield {"record": "slo:sli_error:ratio_period", "expr": " or ".join(by_period)}
     yield {
         "record": "slo:error_budget_remaining:ratio",
         "expr": "1 - slo:sli_error:ratio_period / slo:error_budget:ratio",

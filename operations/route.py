@@ -188,7 +188,9 @@ def route_command(stack: str, words: Sequence[str], expected: Sequence[str], as_
         raise CommandError(
             "amtool is not on this machine, and it is what knows where alerts go", "`make ready` gets it"
         )
-    labels = {"environment": plan.environment, **rule_labels(plan, given.get("alertname", "")), **given}
+    owner = next((each.team for each in config.services if each.name == given.get("service")), None)
+    owned = {"team": owner} if owner else {}
+    labels = {"environment": plan.environment, **owned, **rule_labels(plan, given.get("alertname", "")), **given}
     answer = describe(config, plan, labels, amtool)
     if as_json:
         console.print_json(answer)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+import promql_parser as promql
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.config.base import Duration, Label, Model
 
@@ -94,13 +95,22 @@ Share = Annotated[
 Window = Literal["7d", "14d", "28d", "30d", "90d"]
 
 
+def _check_values(value: str) -> str:
+    """A regular expression as Prometheus reads it (RE2): Python's look-arounds are none."""
+    try:
+        promql.parse('x{l=~"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"}')
+    except ValueError as error:
+        raise ValueError(f"is no regular expression that Prometheus reads: {error}") from None
+    return value
+
+
 class Availability(Model):
     """The share of requests that must not fail."""
 
     target: Share = Field(description="Share that must succeed, such as 99.9%.")
     window: Window = Field(default="30d", description="Over which the promise holds; it rolls.")
     requests: MetricName = Field(default="http_requests_total", description="Counter of all requests.")
-    failed: dict[Label, str] = Field(
+    failed: dict[Label, Annotated[str, AfterValidator(_check_values)]] = Field(
         default_factory=lambda: {"status_code": "5.."},
         min_length=1,
         description="Which of them failed: label to a regular expression of its values.",
