@@ -7,7 +7,7 @@ traffic, and a month of it costs what a month of one series costs.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from components.config import StackConfig
@@ -26,6 +26,7 @@ RECORDS = (
     "slo:sli_error:ratio_rate5m",
     *(f"slo:sli_error:ratio_rate{window}" for window in WINDOWS),
     "slo:sli_error:ratio_period",
+    "slo:errors:sum_period",
     "slo:error_budget_remaining:ratio",
 )
 """The names of everything that is recorded here."""
@@ -34,13 +35,19 @@ Promise = tuple[MonitoredService, str, Availability | Latency]
 
 
 def groups(config: StackConfig) -> list[dict[str, Any]]:
-    """One group with everything in the order in which it builds on each other; none where nothing is promised."""
+    """What alerts ask for, then what goes over whole periods, once a minute; none where nothing is promised.
+
+    In each group the rules stand in the order in which they build on each other.
+    """
     promises = list(_promises(config))
     if not promises:
         return []
     rules = [rule for promise in promises for rule in _constants(*promise)]
     rules += [rule for slo in ("availability", "latency") for rule in _rates(slo, _by_source(promises))]
-    return [{"name": "objectives", "rules": [*rules, *_ratios(promises)]}]
+    return [
+        {"name": "objectives", "rules": [*rules, *_ratios()]},
+        {"name": "objectives-period", "interval": "1m", "rules": list(_periods(promises))},
+    ]
 
 
 def _promises(config: StackConfig) -> Iterator[Promise]:
@@ -100,16 +107,28 @@ def _rate(series: str, labels: str) -> str:
     return f"sum by (service, team) (rate({series}{{{labels}}}[5m]))"
 
 
-def _ratios(promises: list[Promise]) -> Iterator[dict[str, Any]]:
-    def over(window: str) -> str:
-        return f"sum_over_time(slo:errors:rate5m[{window}]) / sum_over_time(slo:requests:rate5m[{window}])"
+def _over(window: str) -> str:
+    return f"sum_over_time(slo:errors:rate5m[{window}]) / sum_over_time(slo:requests:rate5m[{window}])"
 
+
+def _ratios() -> Iterator[dict[str, Any]]:
     yield {"record": "slo:sli_error:ratio_rate5m", "expr": "slo:errors:rate5m / slo:requests:rate5m"}
     for window in WINDOWS:
-        yield {"record": f"slo:sli_error:ratio_rate{window}", "expr": over(window)}
+        yield {"record": f"slo:sli_error:ratio_rate{window}", "expr": _over(window)}
+
+
+def _periods(promises: list[Promise]) -> Iterator[dict[str, Any]]:
     periods = sorted({objective.window for _, _, objective in promises}, key=seconds)
-    by_period = [f"{over(p)} and on (service, slo) slo:period:days == {seconds(p) / 86400:g}" for p in periods]
-    yield {"record": "slo:sli_error:ratio_period", "expr": " or ".join(by_period)}
+
+    def each(expression: Callable[[str], str]) -> str:
+        """The expression over each period, of the services that promise over that one."""
+        parts = [f"{expression(p)} and on (service, slo) slo:period:days == {seconds(p) / 86400:g}" for p in periods]
+        return " or ".join(parts)
+
+    yield {"record": "slo:sli_error:ratio_period", "expr": each(_over)}
+    # One rate in five minutes: times their length, that is the number of errors.
+    count = each(lambda period: f"sum_over_time(slo:errors:rate5m[{period}:5m]) * 300")
+    yield {"record": "slo:errors:sum_period", "expr": count}
     yield {
         "record": "slo:error_budget_remaining:ratio",
         "expr": "1 - slo:sli_error:ratio_period / slo:error_budget:ratio",

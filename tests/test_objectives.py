@@ -34,8 +34,8 @@ def config(**changes: Any) -> StackConfig:
 
 def records(name: str) -> dict[str, str]:
     """Objective to expression of the recording rules of that name."""
-    (group,) = objectives.groups(config())
-    return {rule.get("labels", {}).get("slo", ""): rule["expr"] for rule in group["rules"] if rule["record"] == name}
+    rules = [rule for group in objectives.groups(config()) for rule in group["rules"] if rule["record"] == name]
+    return {rule.get("labels", {}).get("slo", ""): rule["expr"] for rule in rules}
 
 
 def test_a_service_without_objectives_brings_no_rule() -> None:
@@ -50,7 +50,7 @@ def test_everything_that_is_recorded_is_named() -> None:
 
 
 def test_constants_say_whose_they_are() -> None:
-    (group,) = objectives.groups(config())
+    group, _ = objectives.groups(config())
     constants = [rule for rule in group["rules"] if rule["expr"].startswith("vector")]
     assert [rule["labels"] for rule in constants[:1]] == [
         {"service": "checkout", "team": "payments", "slo": "availability"}
@@ -76,18 +76,39 @@ def test_services_that_are_measured_alike_share_their_rules() -> None:
             "objectives": jobs,
         },
     ]
-    (group,) = objectives.groups(stack(services=services))
-    requests = [rule["expr"] for rule in group["rules"] if rule["record"] == "slo:requests:rate5m"]
-    assert requests == [
-        'sum by (service, team) (rate(http_requests_total{service=~"checkout|search"}[5m]))',
-        'sum by (service, team) (rate(http_request_duration_seconds_count{service=~"checkout|search"}[5m]))',
-        'sum by (service, team) (rate(jobs_total{service=~"batch"}[5m]))',
-    ]
-    (failed,) = (rule["expr"] for rule in group["rules"] if "jobs_total" in rule["expr"] and "or 0" in rule["expr"])
+    group, whole_periods = objectives.groups(stack(services=services))
+    by_slo = {rule["labels"]["slo"]: rule["expr"] for rule in group["rules"] if rule["record"] == "slo:requests:rate5m"}
+    assert by_slo == {
+        "availability": 'sum by (service, team) (rate(http_requests_total{service=~"checkout|search"}[5m]))'
+        ' or sum by (service, team) (rate(jobs_total{service=~"batch"}[5m]))',
+        "latency": 'sum by (service, team) (rate(http_request_duration_seconds_count{service=~"checkout|search"}[5m]))',
+    }
+    (failed,) = (rule["expr"] for rule in group["rules"] if "or 0 *" in rule["expr"])
     assert 'jobs_total{service=~"batch", result=~"failed|lost"}' in failed
-    periods = [rule["expr"] for rule in group["rules"] if rule["record"] == "slo:sli_error:ratio_period"]
-    assert [expr.split("[")[1].split("]")[0] for expr in periods] == ["7d", "30d"]
-    assert periods[0].endswith("and on (service, slo) slo:period:days == 7")
+    (period,) = (rule["expr"] for rule in whole_periods["rules"] if rule["record"] == "slo:sli_error:ratio_period")
+    seven, thirty = period.split(" or ")
+    assert seven.endswith("[7d]) and on (service, slo) slo:period:days == 7")
+    assert thirty.endswith("[30d]) and on (service, slo) slo:period:days == 30")
+    assert whole_periods["interval"] == "1m"
+
+
+@pytest.mark.parametrize("different", ["thresholds", "counters", "periods", "patterns"])
+def test_services_that_are_measured_differently_stand_side_by_side(tmp_path: Path, different: str) -> None:
+    """promtool refuses two rules of one name and one set of labels."""
+    other: dict[str, Any] = {**CHECKOUT, "name": "other"}
+    if different == "thresholds":
+        other["objectives"] = {"latency": {"target": "99%", "threshold": "1s"}}
+    elif different == "counters":
+        other["metrics"] = {"jobs_total": {"type": "counter", "labels": {"result": 3}}}
+        other["objectives"] = {"availability": {"target": 0.99, "requests": "jobs_total", "failed": {"result": "bad"}}}
+    elif different == "periods":
+        other["objectives"] = {"availability": {"target": "99.9%", "window": "28d"}}
+    else:
+        other["objectives"] = {"availability": {"target": "99.9%", "failed": {"status_code": "503", "method": "GET"}}}
+    groups = objectives.groups(stack(services=[CHECKOUT, other], retention={"time": "90d"}))
+    (tmp_path / "slo.yaml").write_text(yaml.safe_dump({"groups": groups}))
+    checked = run("check", "rules", "--lint=all", "--lint-fatal", tmp_path / "slo.yaml")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize(("bound", "label"), [(0.5, "0.5"), (1, "1.0"), (2.5, "2.5"), (0.005, "0.005")])
@@ -138,6 +159,7 @@ def test_errors_of_all_instances_over_requests_of_all_instances(tmp_path: Path) 
             ("2h", f"slo:sli_error:ratio_rate1h{chosen}", 0.05),
             ("2h", f"slo:sli_error:ratio_period{chosen}", 0.05),
             ("2h", f"slo:error_budget_remaining:ratio{chosen}", -49),
+            ("2h", f"round(slo:errors:sum_period{chosen}, 30)", 720),
         ],
     )
     assert wrong == ""
