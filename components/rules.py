@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
@@ -153,11 +154,26 @@ def rendered_groups(context: Context, groups: Iterable[dict[str, Any]], links: d
 
 
 def _dashboard_urls(context: Context, planned: set[str]) -> dict[str, str]:
-    """The address of each dashboard that Grafana has, by uid; none without Grafana."""
+    """The address of each dashboard that Grafana has, by uid, as a template over an alert; none without Grafana."""
     if "grafana" not in planned:
         return {}
-    on = subjects_on(context.config, planned)
-    return {board.uid: f"{grafana_url(context)}/d/{board.uid}" for board in shown_dashboards(context.config, on)}
+    boards = shown_dashboards(context.config, subjects_on(context.config, planned))
+    return {board.uid: f"{grafana_url(context)}/d/{board.uid}{_filters(board)}" for board in boards}
+
+
+def _filters(board: BuiltDashboard) -> str:
+    """The part of a link that sets the dashboard's filters to what the alert is about, as far as it has the labels.
+
+    A filter to the right is narrowed by those to its left, so it is only set where they are. `environment` is left
+    out: Prometheus adds it to alerts when it sends them, after it has filled in their links.
+    """
+    variables = json.loads(board.text)["templating"]["list"]
+    names = [each["name"] for each in variables if each["type"] == "query" and each["name"] != "environment"]
+    link = ""
+    for name in reversed(names):
+        sign = "?" if name == names[0] else "&"
+        link = f"{{{{ with $labels.{name} }}}}{sign}var-{name}={{{{ . | urlquery }}}}{link}{{{{ end }}}}"
+    return link
 
 
 def shown_dashboards(config: StackConfig, on: Collection[str]) -> list[BuiltDashboard]:

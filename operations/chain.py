@@ -188,8 +188,13 @@ def dashboard_problems(alerts: Iterable[dict[str, Any]], plan: Plan) -> Iterator
         if uid is not None and uid not in _uids():
             yield f"{alert['alert']} names dashboard {uid}, which does not exist"
         url = alert.get("annotations", {}).get("dashboard_url")
-        if url and url.rsplit("/", 1)[-1] not in provisioned:
+        if url and _board_of(url) not in provisioned:
             yield f"{alert['alert']} links to {url}, which is not provisioned"
+
+
+def _board_of(url: str) -> str:
+    """The uid in a link to a dashboard, whose filters are a template."""
+    return re.split(r"\{\{|\?", url)[0].rsplit("/", 1)[-1]
 
 
 def _dashboard_of(alert: str) -> str | None:

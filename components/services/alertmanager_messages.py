@@ -86,13 +86,17 @@ def _text(name: str) -> str:
 
 
 def _buttons(targets: Links) -> dict[str, str]:
-    """Text to address: the page that all alerts of the message share, else the given one."""
+    """Text to address: the page that all alerts of the message share, else the given one.
+
+    Alerts of one name share a dashboard also where the links set its filters to different things.
+    """
+    unfiltered = '(and .CommonLabels.alertname (reReplaceAll "[?].*" "" (index .Alerts 0).Annotations.dashboard_url))'
     buttons = {}
-    for text, annotation, otherwise in (
-        ("Dashboard", "dashboard_url", targets.dashboards),
-        ("Runbook", "runbook_url", targets.runbooks),
+    for text, shared, otherwise in (
+        ("Dashboard", f".CommonAnnotations.dashboard_url {unfiltered}", targets.dashboards),
+        ("Runbook", ".CommonAnnotations.runbook_url", targets.runbooks),
     ):
         if otherwise:
             # A JSON string is a string of Go's templates as well, whatever is in the address.
-            buttons[text] = f"{{{{ or .CommonAnnotations.{annotation} {json.dumps(otherwise)} }}}}"
+            buttons[text] = f"{{{{ or {shared} {json.dumps(otherwise)} }}}}"
     return buttons | {"Silence": _text("silence")}

@@ -155,11 +155,12 @@ def test_a_link_to_a_dashboard_that_is_not_provisioned() -> None:
     def elsewhere(data: Any) -> None:
         for rule in data["groups"][0]["rules"]:
             if rule.get("alert") == "TargetDown":
-                rule["annotations"]["dashboard_url"] = "http://localhost:3000/d/gone"
+                rule["annotations"]["dashboard_url"] = "http://localhost:3000/d/gone{{ with $labels.job }}?a=/d/node"
 
     broken = changed(plan, "prometheus", "rules/prometheus.yaml", elsewhere)
     assert findings(config, broken) == {
-        "chain: rule to dashboard": "TargetDown links to http://localhost:3000/d/gone, which is not provisioned"
+        "chain: rule to dashboard": "TargetDown links to http://localhost:3000/d/gone{{ with $labels.job }}?a=/d/node, "
+        "which is not provisioned"
     }
 
 

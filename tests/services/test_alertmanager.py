@@ -138,7 +138,8 @@ def test_a_slack_message_goes_to_its_channel_with_links() -> None:
     assert slack["send_resolved"] is True
     buttons = {action["text"]: action["url"] for action in slack["actions"]}
     assert list(buttons) == ["Dashboard", "Runbook", "Silence"]
-    assert '.CommonAnnotations.dashboard_url "https://grafana.example.com/dashboards"' in buttons["Dashboard"]
+    assert buttons["Dashboard"].startswith("{{ or .CommonAnnotations.dashboard_url ")
+    assert buttons["Dashboard"].endswith(' "https://grafana.example.com/dashboards" }}')
     assert '.CommonAnnotations.runbook_url "https://runbooks.example.com/pages/"' in buttons["Runbook"]
 
 

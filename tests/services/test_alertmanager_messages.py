@@ -27,6 +27,48 @@ GRAFANA, PAGES = "https://grafana.example.com", "https://runbooks.example.com"
 HOSTILE = '<!channel> & "{{ .ExternalURL }}" <script>alert(1)</script>'
 
 
+VALUES = {"ServiceDown": "0", "APIHighErrorRate": "3.2%", "CacheSlow": "71.5ms", "CacheLowHitRate": "38.1%"}
+"""What the alerts of the examples have measured, as Prometheus writes it into their texts."""
+
+
+@cache
+def rules() -> dict[str, dict[str, Any]]:
+    """Alert to its rule, as a stack whose service has HTTP and a cache gives it to Prometheus."""
+    shop = {"name": "checkout", "team": "payments", "port": 80, "discovery": {"static": {"targets": ["a"]}}}
+    config = stack(
+        services=[{**shop, "exposes": ["http", "cache"]}],
+        alerting={"runbooks_url": PAGES},
+        grafana={"root_url": GRAFANA},
+    )
+    one = service(planned(config), "prometheus")
+    paths = [file.path for file in one.files if file.path.startswith("rules/")]
+    found = [rule for path in paths for group in data(one, path)["groups"] for rule in group["rules"]]
+    return {rule["alert"]: rule for rule in found if "alert" in rule}
+
+
+def filled(text: str, labels: dict[str, str], value: str) -> str:
+    """A rule's text as Prometheus fills it in, as far as the examples' rules need it."""
+    text = re.sub(
+        r"\{\{ with \$labels\.(\w+) \}\}([^{]*)\{\{ \. \| urlquery \}\}\{\{ end \}\}",
+        lambda found: found[2] + labels[found[1]] if found[1] in labels else "",
+        text,
+    )
+    text = re.sub(r'\{\{ (?:or )?\$labels\.(\w+)(?: "platform")? \}\}', lambda found: labels[found[1]], text)
+    text = re.sub(r"\{\{ \$value(?: \| humanize\w+)? \}\}", value, text)
+    assert "{{" not in text, text
+    return text
+
+
+def real(name: str, begin: str, end: str = "", **labels: str) -> dict[str, Any]:
+    """An alert with the labels and texts that the catalogue's rule gives it."""
+    rule = rules()[name]
+    own = {**labels, **{key: filled(text, labels, "") for key, text in rule["labels"].items()}}
+    found = alert(name, "", begin, end)
+    found["labels"] = {"alertname": name, "environment": "prod", **own}
+    found["annotations"] = {key: filled(text, own, VALUES.get(name, "")) for key, text in rule["annotations"].items()}
+    return found
+
+
 def alert(name: str, instance: str, begin: str, end: str = "", **labels: str) -> dict[str, Any]:
     """One alert as Alertmanager gives it to templates; it fires where it has no end."""
     own = {"severity": "critical", "team": "payments", "category": "availability", **labels}
@@ -35,9 +77,9 @@ def alert(name: str, instance: str, begin: str, end: str = "", **labels: str) ->
         "labels": {"alertname": name, "environment": "prod", "instance": instance, **own},
         "annotations": {
             "summary": f"{name} on {instance}",
-            "description": f"{instance} answers 3.2% of its requests with a server error (limit 1%).",
+            "description": f"{instance} is not well.",
             "runbook_url": f"{PAGES}/{name}.md",
-            "dashboard_url": f"{GRAFANA}/d/api?var-instance={instance}&from=now-1h",
+            "dashboard_url": f"{GRAFANA}/d/{name.lower()}?var-instance={instance}&from=now-1h",
         },
         "startsAt": f"2026-11-21T{begin}:00Z",
         "endsAt": f"2026-11-21T{end}:00Z" if end else "0001-01-01T00:00:00Z",
@@ -65,16 +107,20 @@ def message(group_by: tuple[str, ...], *alerts: dict[str, Any]) -> dict[str, Any
     }
 
 
-ONE = alert("APIHighErrorRate", "checkout-1", "10:02", service="checkout")
-MANY = [alert("PageLoadSlow", f"web-{n}", "03:04", severity="warning", category="performance") for n in range(1, 13)]
+CHECKOUT = {"service": "checkout", "team": "payments"}
+DOWN = [
+    real("ServiceDown", begin, job="checkout", instance=f"checkout-{n}:8080", **CHECKOUT)
+    for n, begin in ((1, "10:02"), (2, "10:03"))
+]
+ONE = real("APIHighErrorRate", "10:02", "11:45", **CHECKOUT)
+MANY = [real("CacheSlow", "03:04", service=f"web-{n}", team="payments", cache_name="pages") for n in range(1, 13)]
 ENDED = [
-    alert("CacheHitsLow", f"web-{n}", "05:06", "07:08", severity="warning", category="performance") for n in "abcdefg"
+    real("CacheLowHitRate", "05:06", "07:08", service=f"web-{n}", team="payments", cache_name="pages")
+    for n in range(1, 8)
 ]
 CASES = {
-    "firing": message(
-        ("alertname", "service"), ONE, alert("APIHighErrorRate", "checkout-2", "10:03", service="checkout")
-    ),
-    "resolved": message(("alertname", "service"), {**ONE, "status": "resolved", "endsAt": "2026-11-21T11:45:00Z"}),
+    "firing": message(("alertname", "service"), *DOWN),
+    "resolved": message(("alertname", "service"), ONE),
     "mixed": message(("category", "team"), *MANY, *ENDED),
 }
 
@@ -150,13 +196,13 @@ def test_each_channel_gets_the_text_that_was_reviewed(name: str, tmp_path: Path,
 def test_ten_alerts_are_listed_and_the_others_counted(tmp_path: Path) -> None:
     for channel, name in (("slack", "text"), ("mail", "text"), ("mail", "html"), ("opsgenie", "description")):
         text = field(channel, name, CASES["mixed"], tmp_path)
-        assert len(re.findall(r"PageLoadSlow on web-\d+", text)) == 10
-        assert len(re.findall(r"CacheHitsLow on web-[a-g]", text)) == 5
+        assert len(re.findall(r"The cache pages of web-\d+ is slow", text)) == 10
+        assert len(re.findall(r"The cache pages of web-\d+ misses often", text)) == 5
         assert re.findall(r"and (\d+) more", text) == ["2", "2"], (channel, name)
     ten = message(("category",), *MANY[:10])
     assert "more" not in field("slack", "text", ten, tmp_path)
     ended = message(("category",), *ENDED)
-    assert len(re.findall("CacheHitsLow on", field("slack", "text", ended, tmp_path))) == 7
+    assert len(re.findall("misses often", field("slack", "text", ended, tmp_path))) == 7
 
 
 @pytest.mark.parametrize(
@@ -204,11 +250,15 @@ def test_an_alert_without_any_words_or_labels_is_still_a_message(tmp_path: Path)
 def test_buttons_lead_to_what_all_alerts_of_the_message_share(tmp_path: Path) -> None:
     buttons = dict(fields(settings_of("slack")))
     assert len([path for path in buttons if path.startswith("actions")]) == 3
-    assert field("slack", "actions.1.url", CASES["firing"], tmp_path) == f"{PAGES}/APIHighErrorRate.md"
-    assert field("slack", "actions.0.url", CASES["firing"], tmp_path) == f"{GRAFANA}/dashboards", "they differ"
+    assert field("slack", "actions.1.url", CASES["firing"], tmp_path) == f"{PAGES}/ServiceDown.md"
+    board = f"{GRAFANA}/d/services?var-service=checkout"
+    assert field("slack", "actions.0.url", CASES["firing"], tmp_path) == board
     assert field("pagerduty", "links.0.href", CASES["resolved"], tmp_path) == ONE["annotations"]["dashboard_url"]
+    one_board = message(("alertname",), *MANY)
+    assert field("slack", "actions.0.url", one_board, tmp_path) == f"{GRAFANA}/d/golden-signals", "no filter is shared"
+    assert field("slack", "actions.0.url", CASES["mixed"], tmp_path) == f"{GRAFANA}/dashboards", "they differ"
     silence = field("slack", "actions.2.url", CASES["firing"], tmp_path)
-    assert silence.startswith("https://alertmanager.example.com/#/silences/new?filter=%7Balertname%3D%22APIHigh")
+    assert silence.startswith("https://alertmanager.example.com/#/silences/new?filter=%7Balertname%3D%22ServiceDown")
     assert "severity" not in silence, "a silence holds when the alert gets worse"
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import copy
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components.config import parse_stack
 from components.context import Context
-from components.rules import _dashboard_urls
+from components.rules import _dashboard_urls, rendered_groups
 from components.spec import Plan, Service
+from components.yaml_text import dump
+from tests.rules.promtool import run
 from tests.support import ACCESS, EVERYTHING, TARGET_FILES, content, data, images, planned, service, stack
 
 CONFIG = "/etc/prometheus/current"
@@ -314,20 +317,69 @@ def test_the_dead_mans_switch_always_fires() -> None:
 def test_alerts_link_to_their_page_and_to_their_dashboard() -> None:
     published = rules(prometheus(alerting={"runbooks_url": "https://runbooks.example.com/x/"}))["TargetDown"]
     assert published["annotations"]["runbook_url"] == "https://runbooks.example.com/x/TargetDown.md"
-    assert published["annotations"]["dashboard_url"] == "http://localhost:3000/d/observatory-stack"
+    job = "{{ with $labels.job }}?var-job={{ . | urlquery }}{{ end }}"
+    assert published["annotations"]["dashboard_url"] == f"http://localhost:3000/d/observatory-stack{job}"
     here = rules(prometheus(grafana={"root_url": "https://grafana.example.com/"}))["TargetDown"]["annotations"]
     assert here["runbook"] == "runbooks/TargetDown.md"
     assert "runbook_url" not in here
-    assert here["dashboard_url"] == "https://grafana.example.com/d/observatory-stack"
+    assert here["dashboard_url"] == f"https://grafana.example.com/d/observatory-stack{job}"
     assert "dashboard" not in here
 
 
 @pytest.mark.parametrize("changes", [{"grafana": OFF}, {"dashboards": []}, {"dashboards": ["node"]}])
 def test_no_alert_links_to_a_dashboard_that_is_not_there(changes: dict[str, Any]) -> None:
     links = {rule["annotations"].get("dashboard_url") for rule in rules(prometheus(**changes)).values()}
-    assert not [link for link in links if link and link.endswith("/observatory-stack")]
+    assert not [link for link in links if link and "/observatory-stack" in link]
     if changes != {"dashboards": ["node"]}:
         assert links == {None}
+
+
+def test_a_link_sets_the_filters_that_the_alert_has_labels_for(tmp_path: Path) -> None:
+    """Filled in by Prometheus itself: an alert about two services, one with an odd name, and one about none."""
+    group = {
+        "name": "links",
+        "rules": [
+            {"alert": "Slow", "expr": "slow > 0", "annotations": {"dashboard": "slo"}},
+            {"alert": "Elsewhere", "expr": "slow > 0", "annotations": {"dashboard": "observatory-stack"}},
+        ],
+    }
+    shop = {"name": "shop", "team": "web", "port": 80, "discovery": {"static": {"targets": ["a"]}}, "exposes": ["http"]}
+    context = Context(stack(services=[{**shop, "objectives": {"availability": {"target": "99%"}}}]), images(stack()))
+    links = _dashboard_urls(context, {"prometheus", "grafana"})
+    (tmp_path / "links.yaml").write_text(rendered_groups(context, [group], links))
+    base = "http://localhost:3000/d"
+
+    def expected(alert: str, *ends: tuple[dict[str, str], str]) -> dict[str, Any]:
+        words = [
+            {
+                "exp_labels": labels,
+                "exp_annotations": {"runbook": f"runbooks/{alert}.md", "dashboard_url": f"{base}/{end}"},
+            }
+            for labels, end in ends
+        ]
+        return {"eval_time": "1m", "alertname": alert, "exp_alerts": words}
+
+    odd, plain, none = {"service": "a&b c", "slo": "latency"}, {"service": "shop"}, {"slo": "latency"}
+    test = {
+        "interval": "1m",
+        "input_series": [
+            {"series": 'slow{service="a&b c", slo="latency"}', "values": "1 1"},
+            {"series": 'slow{service="shop"}', "values": "1 1"},
+            {"series": 'slow{slo="latency"}', "values": "1 1"},
+        ],
+        "alert_rule_test": [
+            expected(
+                "Slow",
+                (odd, "slo?var-service=a%26b+c&var-slo=latency"),
+                (plain, "slo?var-service=shop"),
+                (none, "slo"),
+            ),
+            expected("Elsewhere", *((labels, "observatory-stack") for labels in (odd, plain, none))),
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(dump({"rule_files": ["links.yaml"], "tests": [test]}))
+    answer = run("test", "rules", tmp_path / "test.yaml")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
 
 
 def test_a_dashboard_without_its_product_is_not_linked() -> None:
