@@ -95,8 +95,8 @@ def panels_of(board: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def resolved(expression: str, board: Mapping[str, Any], window: Window) -> str:
-    """A query as Grafana sends it, with everything chosen."""
-    values = {one["name"]: one.get("allValue", "") for one in board["templating"]["list"]}
+    """A query as Grafana sends it when the dashboard is opened."""
+    values = {one["name"]: "|".join(chosen(one)) or one.get("allValue", "") for one in board["templating"]["list"]}
     values |= {
         "__rate_interval": f"{window.rate_interval:.0f}s",
         "__range": f"{window.end - window.start:.0f}s",
@@ -110,14 +110,19 @@ def resolved(expression: str, board: Mapping[str, Any], window: Window) -> str:
     return re.sub(r"\$\{(\w+)\}|\$(\w+)", value, expression)
 
 
+def chosen(variable: Mapping[str, Any]) -> list[str]:
+    """The values that a dashboard is provisioned with for one of its variables; none where that is all of them."""
+    values = (variable.get("current") or {}).get("value") or []
+    values = [values] if isinstance(values, str) else list(values)
+    return [] if "$__all" in values or variable["type"] != "query" else values
+
+
 def board_data(board: Mapping[str, Any], prometheus: Endpoint, window: Window, pool: ThreadPoolExecutor) -> BoardData:
     """Run every query of a dashboard. Raises CheckFailed where Prometheus cannot be reached at all."""
     asked = _Asked(board, prometheus, window)
     panels = {panel["id"]: pool.submit(asked.panel, panel) for panel in panels_of(board)}
     variables = {
-        one["name"]: pool.submit(asked.variable, one["query"])
-        for one in board["templating"]["list"]
-        if one["type"] == "query"
+        one["name"]: pool.submit(asked.variable, one) for one in board["templating"]["list"] if one["type"] == "query"
     }
     marks = [pool.submit(asked.marks, mark) for mark in board["annotations"]["list"]]
     return BoardData(
@@ -199,8 +204,10 @@ class _Asked:
             return f"no series: {', '.join(absent)}"
         return "no series meets its condition in this time range; its metrics are there"
 
-    def variable(self, query: str) -> list[str]:
-        match = _LABEL_VALUES.fullmatch(query)
+    def variable(self, variable: Mapping[str, Any]) -> list[str]:
+        if values := chosen(variable):
+            return values
+        match = _LABEL_VALUES.fullmatch(variable["query"])
         if match is None:
             return []
         series = resolved(match["series"] or "", self.board, self.window)

@@ -11,7 +11,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from operations.dashboard_data import BoardData, Window, panels_of
+from operations.dashboard_data import BoardData, Window, chosen, panels_of
 from operations.dashboard_figures import figure
 from operations.dashboard_panels import DRAWN, shown, told
 
@@ -47,7 +47,11 @@ def page(dashboard: Shown, source: str, window: Window) -> str:
     script = ""
     if data:
         chips.append(_chip("with data", f"{len(data.panels) - len(dashboard.without)} of {len(data.panels)}"))
-        chips += [_chip(name, _values(values)) for name, values in data.variables.items()]
+        narrowed = {one["name"] for one in board["templating"]["list"] if chosen(one)}
+        chips += [
+            _chip(name, ", ".join(values) if name in narrowed else _values(values))
+            for name, values in data.variables.items()
+        ]
         chips.append(_chip("time", f"{_clock(window.start)} to {_clock(window.end)[11:]} UTC"))
         chips.append(_chip("from", source))
         script = _script(data, window)

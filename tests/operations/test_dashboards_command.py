@@ -14,7 +14,8 @@ import plotly.graph_objects as plotly
 import pytest
 
 from components.rules import StackLimits
-from operations.dashboard_data import PanelData, Series, Window, legend, panels_of, resolved
+from dashboards.built import built
+from operations.dashboard_data import PanelData, Series, Window, chosen, legend, panels_of, resolved
 from operations.dashboard_figures import figure, on_grid, ticks
 from operations.dashboard_pages import Shown, page
 from operations.dashboards import counted, dashboards_command, planned_dashboards, with_data
@@ -415,3 +416,14 @@ def test_files_of_others_are_not_overwritten(tmp_path: Path) -> None:
     assert dashboards_command("dev", tmp_path, None, "1h", None, None, True, False) == 0
     assert (tmp_path / "mine").read_text() == ""
     assert (tmp_path / "prometheus/prometheus.yml").is_file()
+
+
+def test_a_choice_that_is_provisioned_is_the_one_that_is_shown() -> None:
+    boards = {board.file: json.loads(board.text) for board in built(StackLimits({}), {}, ["web"])}
+    (panel,) = (panel for panel in panels_of(boards["team-web"]) if panel["title"] == "Services")
+    expression = panel["targets"][0]["expr"]
+    assert 'team=~"web"' in resolved(expression, boards["team-web"], WINDOW)
+    assert 'environment=~".*"' in resolved(expression, boards["team-web"], WINDOW)
+    (own,) = (each for each in boards["team-web"]["templating"]["list"] if each["name"] == "team")
+    (usual,) = (each for each in boards["red"]["templating"]["list"] if each["name"] == "service")
+    assert (chosen(own), chosen(usual)) == (["web"], [])
