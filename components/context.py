@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from components.access import AccessRules
 from components.config import StackConfig
@@ -41,13 +42,28 @@ class Context:
         address, host_port = self.config.ports.published().get(published, ("127.0.0.1", None))
         return Port(name, number, host_port, address, scheme)
 
-    def external_url(self, name: str, number: int, published: str, scheme: str) -> str:
-        """The address for links: as people reach it if published, else by the network name."""
-        found = self.config.ports.published().get(published)
-        if found is None:
-            return f"{scheme}://{name}:{number}"
-        address, port = found
-        return f"{scheme}://{browsable(address)}:{port}"
+    def external_url(self, name: str, number: int) -> str:
+        """The address for links, without a slash at its end: what the stack file says, else the published port.
+
+        What is not published only has its network name.
+        """
+        known = {
+            "prometheus": self.config.external_urls.prometheus,
+            "alertmanager": self.config.external_urls.alertmanager,
+            "grafana": self.config.grafana.root_url,
+        }
+        if url := known.get(name):
+            return url.rstrip("/")
+        address, port = self.config.ports.published().get(name, ("", number))
+        return f"{self.access.scheme}://{browsable(address) if address else name}:{port}"
+
+    def web_urls(self, name: str, number: int) -> tuple[str, ...]:
+        """Arguments of Prometheus and Alertmanager: how people reach them, and that they answer at / all the same.
+
+        Without the second, a path in the address would move everything that the stack itself asks them for.
+        """
+        url = self.external_url(name, number)
+        return (f"--web.external-url={url}", *(("--web.route-prefix=/",) if urlsplit(url).path else ()))
 
 
 def browsable(address: str) -> str:

@@ -11,8 +11,8 @@ from components.config import Problem, StackConfig, StackFileError, load_stack_f
 from components.config.load import FOLDER, stack_path
 from components.context import Context
 from components.images import ImageCatalogue, load_catalogue
+from components.notes import stack_notes
 from components.services.alertmanager import alertmanager
-from components.services.alertmanager_receivers import channel_notes
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
@@ -69,7 +69,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     ]
     if any(service.name == TRAFFIC for service in services):
         notes.append("the demo's services run beside the stack, under made-up traffic; docs/guide/demo.md tells more")
-    notes += channel_notes(config.alerting)
+    notes += stack_notes(config, [service.name for service in (*services, *withheld)])
     return Plan(
         environment=config.environment,
         services=tuple(services),

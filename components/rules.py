@@ -202,5 +202,4 @@ def _linked(context: Context, rule: dict[str, Any], links: dict[str, str]) -> di
 
 def grafana_url(context: Context) -> str:
     """Where people reach Grafana, without a slash at the end."""
-    url = context.config.grafana.root_url or context.external_url("grafana", 3000, "grafana", context.access.scheme)
-    return url.rstrip("/")
+    return context.external_url("grafana", 3000)

@@ -28,14 +28,15 @@ _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Z
 def certificate_names(config: StackConfig, plan: Plan, extra: Sequence[str] = ()) -> list[str]:
     """Every name and address by which something calls the stack's endpoints, each once.
 
-    Services call each other by their network names; people come by the published addresses and Grafana's root URL.
+    Services call each other by their network names; people come by the published addresses, and by those
+    that links lead to.
     """
     names = [service.name for service in (*plan.services, *plan.withheld)]
     names += ["localhost", "127.0.0.1", "::1"]
     addresses = {address for address, _ in config.ports.published().values()}
     names += sorted(address for address in addresses if not ipaddress.ip_address(address).is_unspecified)
-    root = urlsplit(config.grafana.root_url or "").hostname
-    names += [root] if root else []
+    urls = (config.grafana.root_url, config.external_urls.prometheus, config.external_urls.alertmanager)
+    names += [host for url in urls if url and (host := urlsplit(url).hostname)]
     return list(dict.fromkeys([*names, *map(_checked, extra)]))
 
 

@@ -12,28 +12,39 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Any
 
+from promql_parser import VectorSelector
+
 import dashboards
 from components import objectives, onboarding
 from components.catalogue import ROOT, all_alerts, everything_known
 from components.config import StackConfig
+from components.config.metrics import series_names
+from components.notes import counted, route_notes, routed_labels
 from components.onboarding import declared, declared_series
 from components.promql import metrics_in, selectors
 from components.services.alertmanager_routes import NOBODY
 from components.spec import Plan
 from components.yaml_text import load
 from operations.results import Result, Status
-from operations.stored import known_metrics, labels_of, panel_queries, rules
+from operations.stored import known_metrics, labels_of, panel_queries, rules, stored_by_job
 
 RUNBOOKS = ROOT / "runbooks"
+_NAMED = 3
+"""So many alerts that end with nobody are named; of one stack it can be all."""
 _ANNOTATIONS = ("summary", "description")
 _MATCHER = re.compile(r'^([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*"(.*)"$', re.DOTALL)
 
 
 def chain_checks(config: StackConfig, plan: Plan) -> list[Result]:
     """One result for each link."""
-    alerts = [rule for _, rule in rules(plan) if "alert" in rule]
-    every = f"{len(alerts)} alerts"
+    alerts = plan_alerts(plan)
+    every = counted(len(alerts), "alert")
     links = (
+        (
+            "metric to storage",
+            storage_problems(config, plan),
+            "keep the metric: `./observatory keep-list` lists those that are needed",
+        ),
         (
             "metric to rule",
             metric_problems(config, plan),
@@ -58,8 +69,11 @@ def chain_checks(config: StackConfig, plan: Plan) -> list[Result]:
 
 
 def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
-    """Rules that ask for a metric which nothing in this stack stores, or for a label that it does not have."""
-    known = known_metrics(config, plan)
+    """Rules that ask for a metric which nothing in this stack stores, or for a label that it does not have.
+
+    What a service declares and its job cuts off is a matter of `storage_problems`.
+    """
+    known = known_metrics(config, plan).union(*map(declared_series, config.services))
     labels = _labels_by_metric(config)
     for file, rule in rules(plan):
         name = f"{file}: {rule.get('alert') or rule.get('record')}"
@@ -67,21 +81,48 @@ def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
             near = difflib.get_close_matches(metric, known, n=1, cutoff=0.8)
             yield f"{name} asks for {metric}, which nothing in this stack stores" + (f"; {near[0]}?" if near else "")
         for selector in selectors(rule["expr"]):
-            had = labels.get(selector.name or "")
             asked = {matcher.name for matcher in selector.matchers.matchers} - {"__name__"}
-            for label in sorted(asked - had) if had else ():
-                yield f"{name} selects {selector.name} by {label}, a label that it is not declared with"
+            without: dict[str, list[str]] = {}
+            for service, had in labels.get(selector.name or "", ()):
+                for label in asked - had if concerns(selector, service) else ():
+                    without.setdefault(label, []).append(service)
+            for label, services in sorted(without.items()):
+                yield f"{name} selects {selector.name} by {label}, which {', '.join(services)} declares it without"
 
 
-def _labels_by_metric(config: StackConfig) -> dict[str, set[str]]:
-    """The labels of what services declare, by name in queries; those of all services that expose it."""
-    found: dict[str, set[str]] = {}
+def storage_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
+    """Metrics that rules need of a service and that `keep` or `drop` cut off; a histogram's series count as one."""
+    stored = stored_by_job(config, plan)
+    asked = [(number, selector) for number, (_, rule) in enumerate(rules(plan)) for selector in selectors(rule["expr"])]
+    for index, service in enumerate(config.services):
+        for name, metric in declared(service).items():
+            cut = set(series_names(name, metric.type)) - stored.get(service.name, set())
+            need = {number for number, each in asked if each.name in cut and concerns(each, service.name)}
+            if need:
+                key = "drop" if any(re.fullmatch(pattern, one) for pattern in service.drop for one in cut) else "keep"
+                count = f"{len(need)} rules need" if len(need) > 1 else "a rule needs"
+                yield f"services[{index}].{key} leaves out {name}, which {count}"
+
+
+def concerns(selector: VectorSelector, service: str) -> bool:
+    """Whether a selector can find series of a service, whose name is their `job`, too."""
+    for matcher in selector.matchers.matchers:
+        if matcher.name in ("service", "job"):
+            kind = str(matcher.op).rpartition(".")[2]
+            same = bool(re.fullmatch(matcher.value, service)) if "Re" in kind else matcher.value == service
+            if same == kind.startswith("Not"):
+                return False
+    return True
+
+
+def _labels_by_metric(config: StackConfig) -> dict[str, list[tuple[str, set[str]]]]:
+    """By name in queries, each service that declares the metric, with the labels that it has there."""
+    found: dict[str, list[tuple[str, set[str]]]] = {}
     for service in config.services:
         for name, metric in declared(service).items():
             own = {*metric.labels, *labels_of(service), "le", "quantile"}
-            for series in declared_series(service):
-                if series == name or series.rsplit("_", 1)[0] == name:
-                    found.setdefault(series, set()).update(own)
+            for series in series_names(name, metric.type):
+                found.setdefault(series, []).append((service.name, own))
     return found
 
 
@@ -109,33 +150,35 @@ def route_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     on_purpose = not alerting.channels or (
         "default_channels" in alerting.model_fields_set and not alerting.default_channels
     )
-    lost: dict[str, list[str]] = {}
+    lost: dict[str, None] = {}
+    teams: set[str] = set()
     for alert, labels in deliverable(config, plan):
         taken_by = {*receivers_of(tree["route"], labels)}
         for receiver in sorted(taken_by - {*receivers}):
             yield f"{alert} goes to receiver {receiver}, which is not defined"
         if taken_by == {NOBODY} and not on_purpose and alert != "Watchdog":
-            lost.setdefault(alert, []).append(labels["team"])
-    for alert, teams in lost.items():
+            lost[alert] = None
+            teams.add(labels["team"])
+    if lost:
+        first = [*lost][:_NAMED] if len(lost) > _NAMED + 1 else [*lost]
+        rest = f", and {len(lost) - len(first)} more" if len(lost) > len(first) else ""
         yield (
-            f"{alert} of team {', '.join(sorted(set(teams)))} ends with nobody: no route takes it and there are no "
-            "default_channels (write `default_channels: []` if it shall only be shown)"
+            f"{counted(len(lost), 'alert')} of team {', '.join(sorted(teams))} {'end' if len(lost) > 1 else 'ends'} "
+            f"with nobody: {', '.join(first)}{rest}; no route takes them and there are no default_channels "
+            "(write `default_channels: []` if they shall only be shown)"
         )
+        yield from route_notes(config, plan_alerts(plan))
 
 
 def deliverable(config: StackConfig, plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     """Every alert with the labels that routes go by; one that any service can raise stands once for each."""
-    owners = {("", "platform"), *(("", probe.team) for probe in config.probes)}
-    owners |= {(service.name, service.team) for service in config.services}
-    for _, rule in rules(plan):
-        if "alert" not in rule:
-            continue
-        labels = {"alertname": rule["alert"], "environment": config.environment, **rule.get("labels", {})}
-        if "{{" not in labels.get("team", ""):
-            yield rule["alert"], {"team": "", **labels}
-            continue
-        for service, team in sorted(owners):
-            yield rule["alert"], labels | {"service": service, "team": team}
+    for labels in routed_labels(config, plan_alerts(plan)):
+        yield labels["alertname"], labels
+
+
+def plan_alerts(plan: Plan) -> list[dict[str, Any]]:
+    """The rules of all alerts that the plan evaluates."""
+    return [rule for _, rule in rules(plan) if "alert" in rule]
 
 
 def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:

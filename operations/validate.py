@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from components.config import StackConfig, StackFileError
+from components.notes import stack_notes
 from components.plan import plan_stack_file
-from components.services.alertmanager_receivers import channel_notes
 from components.spec import Plan, Service
 from operations import console, programs
 from operations.chain import chain_checks
@@ -169,7 +169,7 @@ def _validate(stack: str, quiet: bool, heading: bool) -> dict[str, Any]:
             console.say("\n".join(console.result_lines(result, width)))
         for name in plan.unavailable:
             console.note(f"{name} would not be deployed here: its image cannot be had; its files were checked")
-        for note in channel_notes(config.alerting):
+        for note in stack_notes(config, [service.name for service in (*plan.services, *plan.withheld)]):
             console.note(note)
         console.say(console.verdict(results, time.monotonic() - start) + ("\n" if heading else ""))
     return as_json(plan.environment, results)

@@ -132,6 +132,15 @@ class Grafana(Model):
     )
 
 
+class ExternalUrls(Model):
+    """How people reach what links in messages lead to, where that is not the published port: through a proxy."""
+
+    prometheus: Url | None = Field(
+        default=None, description="Default: the published port. If it has a path, the proxy has to take that off."
+    )
+    alertmanager: Url | None = Field(default=None, description="As above, of Alertmanager.")
+
+
 class Tls(Model):
     """Certificate of the stack's own endpoints, as `./observatory certs` makes it."""
 

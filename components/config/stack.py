@@ -19,6 +19,7 @@ from components.config.products import (
     Data,
     Docker,
     Exporters,
+    ExternalUrls,
     Grafana,
     Images,
     Ports,
@@ -70,6 +71,7 @@ class StackConfig(Model):
     platform: Literal["docker"] = Field(default="docker", description="Where to; one choice so far.")
     docker: Docker = Docker()
     ports: Ports = Ports()
+    external_urls: ExternalUrls = ExternalUrls()
     access: Access | None = Field(default=None, description="TLS and passwords. Default: none, so loopback only.")
     retention: Retention = Retention()
     scrape: Scrape = Scrape()

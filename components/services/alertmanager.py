@@ -49,7 +49,7 @@ def alertmanager(context: Context) -> Service:
         f"--config.file={folder}/alertmanager.yml",
         "--storage.path=/alertmanager",
         f"--data.retention={RETENTION}",
-        f"--web.external-url={context.external_url(NAME, PORT, 'alertmanager', scheme)}",
+        *context.web_urls(NAME, PORT),
         "--cluster.listen-address=",
         "--enable-feature=utf8-strict-mode,receiver-name-in-metrics",
         *context.access.web_args(folder),

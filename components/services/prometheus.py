@@ -55,7 +55,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
     args = (
         f"--config.file={folder}/prometheus.yml",
         "--storage.tsdb.path=/prometheus",
-        f"--web.external-url={context.external_url(NAME, PORT, 'prometheus', scheme)}",
+        *context.web_urls(NAME, PORT),
         "--enable-feature=exemplar-storage",
         *context.access.web_args(folder),
     )

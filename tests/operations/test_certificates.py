@@ -113,10 +113,12 @@ def test_names_are_those_of_the_plan_and_of_what_is_published() -> None:
         ports__prometheus="10.0.0.5:9090",
         ports__alertmanager="0.0.0.0:9093",
         grafana__root_url="https://grafana.example.com/",
+        external_urls={"prometheus": "https://prom.example.com/x", "alertmanager": "https://am.example.com"},
     )
     names = certificate_names(config, planned(config, without=["cadvisor"]), ["Monitor.Example.com", "[fd00::1]"])
     assert {"prometheus", "alertmanager", "grafana", "node-exporter", "cadvisor", "jaeger"} <= set(names)
     assert {"localhost", "127.0.0.1", "::1", "10.0.0.5", "grafana.example.com"} <= set(names)
+    assert {"prom.example.com", "am.example.com"} <= set(names)
     assert names[-2:] == ["monitor.example.com", "fd00::1"]
     assert "0.0.0.0" not in names
     assert len(names) == len(set(names))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import pytest
 
 from components.config import StackConfig
+from components.promql import selectors
 from components.spec import Plan
 from components.yaml_text import dump, load
 from operations import chain
-from operations.chain import chain_checks, receivers_of
+from operations.chain import chain_checks, concerns, receivers_of
 from operations.results import Status
 from tests.support import GENERATED, STACKS, config_of, planned, service, stack
 
@@ -73,34 +75,82 @@ def test_a_metric_that_nothing_stores_is_named_with_what_is_near() -> None:
 
 
 def test_a_metric_that_its_job_drops_is_not_stored() -> None:
-    config = stack(services=[{**CHECKOUT, "drop": ["http_requests_.*"]}])
-    detail = findings(config, planned(config))["chain: metric to rule"]
-    assert "asks for http_requests_total, which nothing in this stack stores" in detail
+    config = stack(services=[CHECKOUT, {**CHECKOUT, "name": "search", "drop": ["http_requests_.*"]}])
+    (detail,) = findings(config, planned(config)).values()
+    assert re.fullmatch(r"services\[1\]\.drop leaves out http_requests_total, which [3-9] rules need", detail)
+    config = stack(services=[{**CHECKOUT, "keep": ["http_request_duration_seconds_count"]}])
+    ((check, detail),) = findings(config, planned(config)).items()
+    assert check == "chain: metric to storage"
+    assert [line.split(", ")[0] for line in detail.splitlines()] == [
+        "services[0].keep leaves out http_requests_total",
+        "services[0].keep leaves out http_request_duration_seconds",
+    ]
     kept = stack(services=[{**CHECKOUT, "keep": ["http_request.*"]}])
     assert findings(kept, planned(kept)) == {}
 
 
 def test_a_label_that_a_metric_does_not_have() -> None:
-    found = findings(*with_rule(record="a:b:c", expr='http_requests_total{status="500", method="GET", service="x"}'))
+    found = findings(
+        *with_rule(record="a:b:c", expr='http_requests_total{status="500", method="GET", service="checkout"}')
+    )
     assert found == {
-        "chain: metric to rule": "prometheus: a:b:c selects http_requests_total by status, a label that it is not "
-        "declared with"
+        "chain: metric to rule": "prometheus: a:b:c selects http_requests_total by status, which checkout declares it "
+        "without"
     }
 
 
-def test_an_alert_that_ends_with_nobody_is_named_with_its_teams() -> None:
+def test_labels_are_those_of_each_service_by_itself() -> None:
+    """One that has the label must not hide another that lacks it, on which the rule would be quiet for ever."""
+    other = {"http_requests_total": {"type": "counter", "labels": {"method": 4, "code": 5}}}
+    search = {**CHECKOUT, "name": "search", "metrics": other}
+    cart = {**search, "name": "cart"}
+    config = stack(services=[CHECKOUT, search, cart])
+    detail = findings(config, planned(config))["chain: metric to rule"]
+    assert "selects http_requests_total by status_code, which search, cart declares it without" in detail
+    assert "checkout declares" not in detail
+    own = 'http_requests_total{service=~"checkout|shop", status_code="500", job!="cart"}'
+    (chosen,) = selectors(own)
+    assert [name for name in ("checkout", "shop", "cart", "search") if concerns(chosen, name)] == ["checkout", "shop"]
+    (others,) = selectors('http_requests_total{service!~"check.*", job!="cart", method="GET"}')
+    assert [name for name in ("checkout", "cart", "search") if concerns(others, name)] == ["search"]
+    (empty,) = selectors('http_requests_total{service!="", job="cart"}')
+    assert [name for name in ("checkout", "cart") if concerns(empty, name)] == ["cart"]
+
+
+def test_alerts_that_end_with_nobody_are_counted_with_their_teams() -> None:
     routes = [{"match": {"severity": ["critical", "emergency"]}, "channels": ["chat"]}]
     config = stack(services=[CHECKOUT], alerting={"channels": CHAT, "routes": routes})
     detail = findings(config, planned(config))["chain: rule to route and receiver"]
-    assert "HighMemoryUsage of team platform ends with nobody" in detail
+    assert re.fullmatch(
+        r"[3-9]\d alerts of team payments, platform end with nobody: \w+, \w+, \w+, and [3-9]\d more; no route takes "
+        r"them and there are no default_channels \(write `default_channels: \[\]` if they shall only be shown\)",
+        detail,
+    )
     assert "TargetDown" not in detail
-    assert "write `default_channels: []`" in detail
+
+
+def test_one_alert_that_ends_with_nobody_and_the_route_that_misses_it() -> None:
+    every = [rule["alert"] for rule in chain.plan_alerts(planned(stack()))]
+    lost = ["TargetDown", "HighMemoryUsage", "HighCPUUsage", "DiskSpaceLow"]
+    for several, named in (
+        (lost[:1], "1 alert of team platform ends with nobody: TargetDown; no route"),
+        (lost, "4 alerts of team platform end with nobody: "),
+    ):
+        routes = [
+            {"match": {"alertname": "CassandraNodeDown"}, "channels": ["chat"]},
+            {"match": {"alertname": sorted({*every} - {*several})}, "channels": ["chat"]},
+        ]
+        config = stack(alerting={"channels": CHAT, "routes": routes})
+        first, *others = findings(config, planned(config))["chain: rule to route and receiver"].splitlines()
+        assert first.startswith(named)
+        assert [name for name in lost if name in first] == several, "the last one is not hidden behind `and 1 more`"
+        assert others == ["alerting.routes[0] matches no alert of this stack"]
 
 
 def test_channels_of_a_service_take_its_alerts() -> None:
     routes = [{"match": {"team": "platform"}, "channels": ["chat"]}]
     lost = stack(services=[CHECKOUT], alerting={"channels": CHAT, "routes": routes})
-    assert "of team payments ends with nobody" in findings(lost, planned(lost))["chain: rule to route and receiver"]
+    assert "of team payments end with nobody" in findings(lost, planned(lost))["chain: rule to route and receiver"]
     taken = stack(services=[{**CHECKOUT, "channels": ["chat"]}], alerting={"channels": CHAT, "routes": routes})
     assert findings(taken, planned(taken)) == {}
 

@@ -241,10 +241,19 @@ def test_an_alert_without_any_words_or_labels_is_still_a_message(tmp_path: Path)
             assert "Bare" in text
             assert "no value" not in text
     case = message((), bare)
-    assert field("slack", "title", case, tmp_path) == "[FIRING 1] alerts"
+    assert field("slack", "title", case, tmp_path) == "[FIRING 1] Bare"
     assert field("slack", "actions.0.url", case, tmp_path) == f"{GRAFANA}/dashboards"
     assert field("slack", "actions.1.url", case, tmp_path) == f"{PAGES}/"
     assert field("pagerduty", "source", case, tmp_path) == "https://alertmanager.example.com"
+
+
+def test_a_title_names_the_alert_else_what_the_group_has_in_common(tmp_path: Path) -> None:
+    other = alert("Other", "i", "01:00", service="checkout")
+    title = "[FIRING {}] critical: {} (prod)".format
+    for channel, name in (("slack", "title"), ("mail", "headers.Subject"), ("pagerduty", "description")):
+        assert field(channel, name, message(("service",), *DOWN), tmp_path) == title(2, "ServiceDown")
+        assert field(channel, name, message(("service",), *DOWN, other), tmp_path) == title(3, "checkout")
+        assert field(channel, name, message((), *DOWN, other), tmp_path) == title(3, "alerts")
 
 
 def test_buttons_lead_to_what_all_alerts_of_the_message_share(tmp_path: Path) -> None:
@@ -274,10 +283,14 @@ def hostile() -> dict[str, Any]:
 
 
 def test_slack_takes_no_commands_from_alerts(tmp_path: Path) -> None:
-    for name in ("text", "title", "fallback"):
-        text = field("slack", name, hostile(), tmp_path)
-        assert "&lt;!channel&gt; &amp; " in text
-        assert "<!" not in text
+    grouped, named = hostile(), hostile()
+    grouped["commonLabels"].pop("alertname")  # the title names the group then
+    named["commonLabels"]["alertname"] = HOSTILE
+    for case in (grouped, named):
+        for name in ("text", "title", "fallback"):
+            text = field("slack", name, case, tmp_path)
+            assert "&lt;!channel&gt; &amp; " in text
+            assert "<!" not in text
 
 
 def test_pagerduty_reads_details_as_text(tmp_path: Path) -> None:

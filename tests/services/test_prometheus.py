@@ -314,6 +314,17 @@ def test_the_dead_mans_switch_always_fires() -> None:
     assert rules(prometheus())["Watchdog"]["expr"] == "vector(1)"
 
 
+def test_people_may_come_by_another_address_than_the_stack_itself() -> None:
+    proxied = prometheus(external_urls={"prometheus": "https://watch.example.com/prometheus/"}, access=ACCESS)
+    assert "--web.external-url=https://watch.example.com/prometheus" in proxied.args
+    assert "--web.route-prefix=/" in proxied.args, "the path is the proxy's: the stack asks for /metrics and /-/ready"
+    assert proxied.probe
+    assert "--url=https://localhost:9090" in proxied.probe.command
+    own_name = prometheus(external_urls={"prometheus": "https://watch.example.com/"})
+    assert "--web.external-url=https://watch.example.com" in own_name.args
+    assert not [arg for arg in own_name.args if "route-prefix" in arg]
+
+
 def test_alerts_link_to_their_page_and_to_their_dashboard() -> None:
     published = rules(prometheus(alerting={"runbooks_url": "https://runbooks.example.com/x/"}))["TargetDown"]
     assert published["annotations"]["runbook_url"] == "https://runbooks.example.com/x/TargetDown.md"

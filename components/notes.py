@@ -1,0 +1,143 @@
+"""What people should know about a stack file though it is no mistake: settings without effect, links that lead nowhere.
+
+Each note is one line that begins with the key that it is about.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from components.catalogue import all_alerts
+from components.config import StackConfig
+from components.config.routing import Route, Values
+from components.context import Context
+from components.images import ImageCatalogue
+from components.rules import chosen_groups, grafana_url, shown_dashboards, subjects_on
+from components.services.alertmanager_receivers import channel_notes
+
+Rule = Mapping[str, Any]
+_PORTS = {
+    "grafana": ("grafana", "grafana.enabled is false"),
+    "jaeger": ("jaeger", "tracing.backend is none"),
+    "otlp_grpc": ("jaeger", "tracing.backend is none"),
+    "otlp_http": ("jaeger", "tracing.backend is none"),
+    "zipkin": ("jaeger", "tracing.backend is none"),
+    "demo": ("demo-traffic", "demo is false"),
+}
+"""Published port to the product that listens there, and why it may not be in a stack."""
+
+
+def stack_notes(config: StackConfig, products: Iterable[str]) -> list[str]:
+    """All notes on a stack of these products, be their images here or not."""
+    planned = {*products}
+    groups = chosen_groups(config, planned)
+    alerts = [rule for found in groups.values() for group in found for rule in group["rules"] if "alert" in rule]
+    return [
+        *channel_notes(config.alerting),
+        *_link_notes(config),
+        *route_notes(config, alerts),
+        *_alert_notes(config, planned),
+        *_dashboard_notes(config, planned),
+        *_product_notes(config, planned),
+    ]
+
+
+def counted(number: int, thing: str) -> str:
+    """The number with its noun."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def routed_labels(config: StackConfig, alerts: Iterable[Rule]) -> Iterator[dict[str, str]]:
+    """The labels that routes go by, of every alert; one that any service can raise stands once for each."""
+    owners = {("", "platform"), *(("", probe.team) for probe in config.probes)}
+    owners |= {(service.name, service.team) for service in config.services}
+    for rule in alerts:
+        labels = {"alertname": rule["alert"], "environment": config.environment, "team": "", **rule.get("labels", {})}
+        if "{{" not in labels["team"]:
+            yield labels
+            continue
+        for service, team in sorted(owners):
+            yield labels | {"service": service, "team": team}
+
+
+def route_notes(config: StackConfig, alerts: Iterable[Rule]) -> Iterator[str]:
+    """Routes that no alert of this stack goes by, because of their matchers or because of the routes before them.
+
+    Labels that only series have, such as `instance`, are not known before: routes that ask for them are not judged.
+    """
+    every = [labels for labels in routed_labels(config, alerts) if labels["alertname"] != "Watchdog"]
+    free, known = every, {label for labels in every for label in labels}
+    for index, route in enumerate(config.alerting.routes):
+        if not {*route.match, *route.not_match} <= known:
+            continue
+        if not any(_takes(route, labels) for labels in every):
+            yield f"alerting.routes[{index}] matches no alert of this stack"
+        elif not any(_takes(route, labels) for labels in free):
+            yield f"alerting.routes[{index}] gets no alert: the routes before it take all that it matches"
+        if not route.continue_:
+            free = [labels for labels in free if not _takes(route, labels)]
+
+
+def _takes(route: Route, labels: Mapping[str, str]) -> bool:
+    def among(label: str, values: Values) -> bool:
+        return labels.get(label, "") in ((values,) if isinstance(values, str) else values)
+
+    return all(among(*each) for each in route.match.items()) and not any(
+        among(*each) for each in route.not_match.items()
+    )
+
+
+def _link_notes(config: StackConfig) -> Iterator[str]:
+    """Links in messages that only work on the host of the stack."""
+    if not config.alerting.channels:
+        return
+    context = Context(config, ImageCatalogue({}))  # addresses need no images
+    for key, url in (
+        ("grafana.root_url", grafana_url(context) if config.grafana.enabled else ""),
+        ("external_urls.alertmanager", context.external_url("alertmanager", 9093)),
+        ("external_urls.prometheus", context.external_url("prometheus", 9090)),
+    ):
+        if url and _only_here(url):
+            where = f"links in messages lead to {url}, which only works on the stack's host"
+            yield f"{key}: {where}; say how people reach it"
+
+
+def _only_here(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return "." not in host  # localhost, or the network name of a product that is not published
+
+
+def _alert_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
+    everything = config.model_copy(update={"alerts": {}})
+    groups = chosen_groups(everything, planned)
+    evaluated = {rule.get("alert") for found in groups.values() for group in found for rule in group["rules"]}
+    for name in sorted({*config.alerts} & {*all_alerts()} - evaluated):
+        subject = all_alerts()[name].subject
+        yield f"alerts.{name} has no effect: nothing in this stack exposes what the alert asks for ({subject})"
+
+
+def _dashboard_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
+    if "dashboards" not in config.model_fields_set:
+        return
+    if "grafana" not in planned:
+        yield "dashboards has no effect: grafana.enabled is false"
+        return
+    shown = {board.name for board in shown_dashboards(config, subjects_on(config, planned))}
+    for name in config.dashboards:
+        if name not in shown:
+            yield f"dashboards: {name} is not shown: nothing in this stack has data for it"
+
+
+def _product_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
+    for name in sorted(config.ports.model_fields_set & {*_PORTS}):
+        product, reason = _PORTS[name]
+        if getattr(config.ports, name) is not None and product not in planned:
+            yield f"ports.{name} has no effect: {reason}"
+    for name in sorted({*config.resources} - planned):
+        yield f"resources.{name} has no effect: {name} is not in this stack"
