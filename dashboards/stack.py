@@ -217,8 +217,8 @@ def _alerting(board: Board) -> None:
             "Share that could not be delivered, by channel, over 15 minutes. Absent while nothing is sent.",
             "percentunit",
             Query(
-                f"instance_integration:alertmanager_notifications_failed:ratio_rate15m{{{_ALERTMANAGER}}}",
-                "{{instance}} {{integration}}",
+                f"instance_receiver_integration:alertmanager_notifications_failed:ratio_rate15m{{{_ALERTMANAGER}}}",
+                "{{instance}} {{receiver_name}} ({{integration}})",
             ),
             limits=[
                 board.limit("AlertmanagerNotificationsFailing", ORANGE),

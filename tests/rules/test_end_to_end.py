@@ -23,13 +23,13 @@ PROMISES: dict[str, Any] = {
                 "latency": {"target": "99%", "threshold": "500ms", "window": "7d"},
             },
         }
-        for name, team in (("shop", "web"), ("search", "data"))
+        for name, team in (("shop", "web"), ("search", "data"), ("fresh", "web"))
     ],
 }
 
 
 def test_broken_promises_become_alerts(tmp_path: Path) -> None:
-    """A service fails and is slow for a while, and restarts meanwhile; another has no traffic."""
+    """A service fails and is slow for a while, and restarts meanwhile; another has no traffic, a third two errors."""
     rendered_rules(tmp_path)
     recorded = objectives.groups(parse_stack(PROMISES, "test"))
     (tmp_path / "objectives.yaml").write_text(dump({"groups": recorded}))
