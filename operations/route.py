@@ -6,12 +6,14 @@ and each rule of inhibition, has a receiver of its own: their names say which of
 
 from __future__ import annotations
 
+import difflib
 import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.catalogue import all_alerts
 from components.config import StackConfig
 from components.config.base import Secret
 from components.config.channels import Channel, EmailChannel, SlackChannel, WebhookChannel
@@ -21,6 +23,7 @@ from components.spec import Plan
 from components.yaml_text import dump, load
 from operations import console, programs
 from operations.errors import CommandError, UsageError
+from operations.stored import rules
 
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _TIMINGS = ("group_by", "group_wait", "group_interval", "repeat_interval")
@@ -50,10 +53,7 @@ def file_data(plan: Plan, service: str, path: str) -> Any:
 
 def rule_labels(plan: Plan, alert: str) -> dict[str, str]:
     """The labels that all rules of that name give their alerts; without those that come from the series."""
-    prometheus = plan.service("prometheus")
-    files = [file for file in prometheus.files if file.path.startswith("rules/")] if prometheus else []
-    rules = [rule for file in files for group in load(file.content)["groups"] for rule in group["rules"]]
-    labels = [rule.get("labels", {}) for rule in rules if rule.get("alert") == alert]
+    labels = [rule.get("labels", {}) for _, rule in rules(plan) if rule.get("alert") == alert]
     if not labels:
         return {}
     shared = labels[0].items() & set.intersection(*(set(each.items()) for each in labels))
@@ -109,21 +109,32 @@ def matching_routes(amtool: Path, config: Mapping[str, Any], labels: Mapping[str
 
 
 def matching_inhibitions(amtool: Path, config: Mapping[str, Any], labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """The rules of inhibition that may silence an alert, each with the labels that the silencing one has to share."""
-    rules = config.get("inhibit_rules") or []
-    tree = {
-        "receiver": NOBODY,
-        "routes": [
-            {"receiver": f"rule-{index}", "matchers": rule["target_matchers"], "continue": True}
-            for index, rule in enumerate(rules)
-        ],
-    }
-    reached = receivers_of(amtool, tree, {}, labels)
+    """The rules of inhibition that may silence an alert, each with the labels that the silencing one has to share.
+
+    `where` are labels that the rule asks for and that were not given: the alert's series may have them.
+    """
+    inhibitions = config.get("inhibit_rules") or []
+    where = [[label for label in rule["equal"] if _present(label) in rule["target_matchers"]] for rule in inhibitions]
+    where = [[label for label in needed if label not in labels] for needed in where]
+    routes = []
+    for index, rule in enumerate(inhibitions):
+        assumed = [_present(label) for label in where[index]]
+        matchers = [matcher for matcher in rule["target_matchers"] if matcher not in assumed]
+        routes.append({"receiver": f"rule-{index}", "matchers": matchers, "continue": True})
+    reached = receivers_of(amtool, {"receiver": NOBODY, "routes": routes}, {}, labels)
     return [
-        {"source": rule["source_matchers"], "equal": {label: labels.get(label, "") for label in rule["equal"]}}
-        for index, rule in enumerate(rules)
+        {
+            "source": rule["source_matchers"],
+            "equal": {label: labels.get(label, "") for label in rule["equal"]},
+            "where": where[index],
+        }
+        for index, rule in enumerate(inhibitions)
         if f"rule-{index}" in reached
     ]
+
+
+def _present(label: str) -> str:
+    return f'{label}!=""'
 
 
 def describe(stack: StackConfig, plan: Plan, labels: Mapping[str, str], amtool: Path) -> dict[str, Any]:
@@ -169,10 +180,25 @@ def lines(stack: StackConfig, answer: Mapping[str, Any]) -> list[str]:
         found += [f"   muted in   {name}" for name in route["mute"]]
         found += [f"   only in    {name}" for name in route["active"]]
     found += ["", "may be silenced by an alert with" if answer["inhibited_by"] else "no alert can silence it"]
-    found += [
-        f"   {', '.join(rule['source'])} and the same {', '.join(rule['equal'])}" for rule in answer["inhibited_by"]
-    ]
+    for rule in answer["inhibited_by"]:
+        where = f", where it has {', '.join(rule['where'])}" if rule["where"] else ""
+        found.append(f"   {', '.join(rule['source'])} and the same {', '.join(rule['equal'])}{where}")
     return found
+
+
+def absent_alert(config: StackConfig, plan: Plan, alert: str) -> str:
+    """Why the stack does not evaluate an alert of that name; empty where it does."""
+    evaluated = {rule["alert"] for _, rule in rules(plan) if "alert" in rule}
+    if alert in evaluated:
+        return ""
+    if config.alerts.get(alert) is False:
+        reason = "the stack file switches it off"
+    elif file := all_alerts().get(alert):
+        reason = f"nothing in it exposes what the alert asks for ({file.subject})"
+    else:
+        near = difflib.get_close_matches(alert, {*evaluated, *all_alerts()}, n=1)
+        reason = "the catalogue has no such alert" + (f"; did you mean {near[0]}?" if near else "")
+    return f"this stack does not evaluate {alert}: {reason}"
 
 
 def route_command(stack: str, words: Sequence[str], expected: Sequence[str], as_json: bool) -> int:
@@ -196,6 +222,8 @@ def route_command(stack: str, words: Sequence[str], expected: Sequence[str], as_
         console.print_json(answer)
     else:
         console.say("\n".join(lines(config, answer)))
+    if "alertname" in given and (absent := absent_alert(config, plan, given["alertname"])):
+        console.note(f"hint: {absent}")
     if not answer["channels"] and VERIFICATION not in labels:
         console.note("hint: nobody is told; name a channel in alerting.default_channels, or make a route that takes it")
     told = [name for each in answer["routes"] for name in each["channels"]]

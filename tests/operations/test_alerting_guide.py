@@ -48,4 +48,4 @@ def test_commands_answer_what_the_guide_says(line: str, answer: str, capsys: pyt
 
 
 def test_the_guide_has_examples_and_commands() -> None:
-    assert (len(EXAMPLES), len(COMMANDS)) == (3, 3)
+    assert (len(EXAMPLES), len(COMMANDS)) == (4, 3)

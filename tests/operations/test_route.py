@@ -32,7 +32,12 @@ ALERTING: dict[str, Any] = {
     },
     "default_channels": ["chat"],
     "routes": [
-        {"match": {"team": "web"}, "not_match": {"severity": ["none", "info"]}, "channels": ["hook"], "continue": True},
+        {
+            "match": {"team": "web"},
+            "not_match": {"severity": ["none", "emergency"]},
+            "channels": ["hook"],
+            "continue": True,
+        },
         {"match": {"severity": ["critical", "emergency"]}, "channels": ["pager", "chat"], "group_wait": "5s"},
         {"match": {"category": "compliance"}, "channels": ["mail"], "digest": "daily"},
         {"match": {"severity": "warning"}, "channels": ["chat"], "mute": ["weekend"], "active": ["awake"]},
@@ -119,8 +124,11 @@ def test_what_may_silence_an_alert_is_told_with_what_must_be_the_same() -> None:
     ]
     assert low[0]["equal"] == {"alertname": "DiskSpaceLow", "service": "", "instance": "a"}
     assert low[2]["equal"] == {"instance": "a", "device": "sda"}
-    no_device = asked(configured(), alertname="DiskSpaceLow", severity="warning", instance="a")["inhibited_by"]
-    assert len(no_device) == 2, "without the label, the pair would silence what is unrelated"
+    assert [rule["where"] for rule in low] == [[], [], []]
+    unsaid = asked(configured(), alertname="DiskSpaceLow", severity="warning", instance="a")["inhibited_by"]
+    assert [rule["where"] for rule in unsaid] == [[], [], ["device"]]
+    no_device = asked(configured(), alertname="DiskSpaceLow", severity="warning", instance="a", device="")
+    assert len(no_device["inhibited_by"]) == 2, "without the label, the pair would silence what is unrelated"
     assert asked(configured(), severity="emergency")["inhibited_by"] == []
     for own in ({"verification": "x"}, {"alertname": "Watchdog"}):
         assert asked(configured(), severity="none", **own)["inhibited_by"] == [], "the stack's own are never silenced"
@@ -144,7 +152,7 @@ def test_lines_tell_it_to_people() -> None:
         "",
         "1. hook",
         "   to         hook: webhook http://hook.example.com/",
-        '   taken by   team="web", severity!~"none|info"',
+        '   taken by   team="web", severity!~"none|emergency"',
         "   grouped by alertname, service",
         "   sent       30s after the first alert; news every 5m; again after 4h",
         "2. chat",
@@ -234,6 +242,37 @@ def test_an_alert_of_the_catalogue_needs_its_name_only(file: str, capsys: pytest
     answer = json.loads(capsys.readouterr().out)
     assert (answer["labels"]["severity"], answer["labels"]["team"]) == ("critical", "web")
     assert answer["channels"] == ["chat", "hook", "pager"]
+
+
+def test_the_team_of_a_service_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An alert whose rule takes the team from its series goes where the stack file's team for the service goes."""
+    shop = {**SHOP, "exposes": ["http"]}
+    path = tmp_path / "Pulumi.team.yaml"
+    path.write_text(dump({"config": {"observatory:stack": {**MINIMAL, "alerting": ALERTING, "services": [shop]}}}))
+    words = ["alertname=ServiceDown", "service=shop"]
+    assert route_command(str(path), words, ["hook", "pager", "chat"], as_json=True) == 0
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    assert json.loads(captured.out)["labels"]["team"] == "web"
+    assert route_command(str(path), [*words, "team=other"], ["pager", "chat"], as_json=True) == 0, "what is said counts"
+    assert route_command(str(path), ["alertname=ServiceDown"], ["pager", "chat"], as_json=True) == 0
+    assert route_command(str(path), words, ["pager", "chat"], as_json=True) == 1
+
+
+def test_an_alert_that_the_stack_does_not_evaluate(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "Pulumi.off.yaml"
+    off = {**MINIMAL, "alerting": ALERTING, "services": [SHOP], "alerts": {"HighCPUUsage": False}}
+    path.write_text(dump({"config": {"observatory:stack": off}}))
+    for name, reason in (
+        ("HighCPUUsage", "the stack file switches it off"),
+        ("CassandraNodeDown", "nothing in it exposes what the alert asks for (cassandra)"),
+        ("TargetDwn", "the catalogue has no such alert; did you mean TargetDown?"),
+        ("Xyzzy", "the catalogue has no such alert"),
+    ):
+        assert route_command(str(path), [f"alertname={name}"], [], as_json=True) == 0
+        assert capsys.readouterr().err == f"hint: this stack does not evaluate {name}: {reason}\n"
+    assert route_command(str(path), ["alertname=TargetDown"], [], as_json=True) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_channel_that_is_told_twice_is_pointed_out(
