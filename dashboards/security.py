@@ -20,6 +20,10 @@ _FAILURES = f"sum by (service) ({rate('auth_attempts_total', _FAILED)})"
 
 def _logins(board: Board) -> None:
     failing, brute = board.limit("HighFailedAuthRate"), board.limit("BruteForceAttack")
+    noise = board.limit("BruteForceAttack", parameter="noise").value
+    # As the alert adds them up: over instances that see more than mistypes; 0 where none does.
+    source = f"auth_failed_attempts_max_per_source{{{SERVICE}}}"
+    guesses = f"sum by (service) ({source} > {noise:g}) or 0 * sum by (service) ({source})"
     board.row("Logins")
     board.add(
         number(
@@ -34,9 +38,9 @@ def _logins(board: Board) -> None:
     board.add(
         number(
             "Most from one source",
-            "Failed attempts of the one source with the most, in 5 minutes.",
+            "Failed attempts that one source may have made at a service in 5 minutes, at most.",
             "short",
-            Query(f"max(auth_failed_attempts_max_per_source{{{SERVICE}}})"),
+            Query(f"max({guesses})"),
             [brute],
         ),
         width=4,
@@ -53,9 +57,9 @@ def _logins(board: Board) -> None:
     board.add(
         graph(
             "Failed attempts of one source",
-            "Failed attempts in 5 minutes of the one source that has the most.",
+            f"That one source may have made in 5 minutes, over all instances that saw more than {noise:g}.",
             "short",
-            Query(f"max by (service) (auth_failed_attempts_max_per_source{{{SERVICE}}})", "{{service}}"),
+            Query(guesses, "{{service}}"),
             limits=[brute],
         )
     )

@@ -56,6 +56,19 @@ def test_a_pair_of_the_catalogue_names_alerts_that_exist_and_labels_that_they_ha
     assert all(order.index(severity_of(name)) <= worst for name in targets_of(pair)), "a milder one must not silence"
 
 
+def test_a_channel_that_is_down_silences_only_warnings_about_itself() -> None:
+    """Another channel of its kind may fail for another reason."""
+    (pair,) = (pair for pair in catalogue_pairs() if pair["source"] == "AlertmanagerIntegrationDown")
+    assert pair["equal"] == ["instance", "receiver_name", "integration"]
+
+
+def test_a_lost_quorum_pages_once() -> None:
+    """The nodes that are down, and the service that they make up, are the same cause."""
+    (pair,) = (pair for pair in catalogue_pairs() if pair["source"] == "CassandraQuorumAtRisk")
+    assert pair["target"] == ["CassandraNodeDown", "APILowAvailability"]
+    assert pair["equal"] == ["service"]
+
+
 def severity_of(alert: str) -> str:
     (found,) = {str(rule["labels"]["severity"]) for rule in all_alerts()[alert].rules() if rule.get("alert") == alert}
     return found
