@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from components.catalogue import all_alerts
 from components.config import StackConfig
+from components.config.route_checks import team_notes
 from components.config.routing import Route, Values
 from components.context import Context
 from components.images import ImageCatalogue
@@ -35,10 +36,12 @@ def stack_notes(config: StackConfig, products: Iterable[str]) -> list[str]:
     planned = {*products}
     groups = chosen_groups(config, planned)
     alerts = [rule for found in groups.values() for group in found for rule in group["rules"] if "alert" in rule]
+    teams = {"platform", *(service.team for service in config.services), *(probe.team for probe in config.probes)}
     return [
         *channel_notes(config.alerting),
         *_link_notes(config),
         *route_notes(config, alerts),
+        *team_notes(config.alerting.routes, teams),
         *_alert_notes(config, planned),
         *_dashboard_notes(config, planned),
         *_product_notes(config, planned),

@@ -75,7 +75,7 @@ def _read_ratio(value: Any) -> float:
 
 
 def _read_seconds(value: Any) -> float:
-    if isinstance(value, str) and is_duration(value):
+    if isinstance(value, str) and (value == "0s" or is_duration(value)):
         return seconds(value)
     return _plain(value, "a time such as 500ms, 2s or 21d, or a number of seconds")
 

@@ -101,7 +101,11 @@ EVERYTHING: dict[str, Any] = {
         },
         "default_channels": ["team-chat"],
         "routes": [
-            {"match": {"severity": ["critical", "a|b"]}, "channels": ["on-call", "team-chat"], "group_wait": "10s"},
+            {
+                "match": {"severity": "critical", "zone": ["b", "a|b"]},
+                "channels": ["on-call", "team-chat"],
+                "group_wait": "10s",
+            },
             {"match": {"team": 'say "hi"'}, "channels": ["team-chat"], "continue": True},
         ],
         "dead_mans_switch": {"channel": "log", "repeat_interval": "2m"},

@@ -26,6 +26,7 @@ def parameter(unit: str, default: Any) -> Parameter:
         ("ratio", 1, "1", "100%"),
         ("seconds", "500ms", "0.5", "500ms"),
         ("seconds", 2, "2", "2s"),
+        ("seconds", "0s", "0", "0s"),
         ("seconds", "21d", "1814400", "21d"),
         ("seconds", "1h30m", "5400", "1h30m"),
         ("seconds", 0.0001, "0.0001", "0.0001s"),

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from components.config.base import is_duration
-from components.config.errors import Problem
+from components.config.errors import Problem, near
+
+if TYPE_CHECKING:
+    from components.catalogue import RuleFile
 
 Severity = Literal["none", "warning", "critical", "emergency"]
+_COMPARED = re.compile(r"([<>])=?\s*\$\{threshold\}")
+
+
+def _off_or_settings(value: Any) -> Any:
+    if value is not False and not isinstance(value, dict):
+        raise ValueError("must be `off` without quotes, or a mapping such as {threshold: 2%, for: 10m}")
+    return value
+
+
 AlertSettings = Annotated[
     Literal[False] | dict[str, Any],
+    BeforeValidator(_off_or_settings),
     Field(description="`off`, or its parameters, and `for` and `severity` where they should be others."),
 ]
 
 
-def alert_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
-    """Names that the catalogue does not have, and values of the wrong unit."""
+def alert_problems(settings: Mapping[str, Any], dead_mans_switch: bool) -> Iterator[Problem]:
+    """Names that the catalogue does not have, values of the wrong unit, and settings that undo each other."""
     if not settings:
         return
     # Only a stack that sets something pays for reading the whole catalogue.
@@ -28,11 +41,16 @@ def alert_problems(settings: Mapping[str, Any]) -> Iterator[Problem]:
     known = all_alerts()
     for alert, own in settings.items():
         if alert not in known:
-            near = difflib.get_close_matches(alert, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else "docs/guide/alerts.md lists them all"
+            hint = near(alert, known) or "docs/guide/alerts.md lists them all"
             yield Problem(f"alerts.{alert}", "is no alert of the catalogue", hint=hint)
         elif own is not False:
             yield from _problems_of(alert, own, known[alert].parameters.get(alert, {}))
+        elif alert == "Watchdog" and dead_mans_switch:
+            hint = "leave it on, or take alerting.dead_mans_switch away"
+            yield Problem(f"alerts.{alert}", "is what alerting.dead_mans_switch waits for: it would call", "off", hint)
+    for name in sorted({file.subject for alert, file in known.items() if alert in settings}):
+        file = next(file for file in known.values() if file.subject == name)
+        yield from _crossed(settings, file)
 
 
 def _problems_of(alert: str, own: dict[str, Any], parameters: Mapping[str, Any]) -> Iterator[Problem]:
@@ -46,11 +64,42 @@ def _problems_of(alert: str, own: dict[str, Any], parameters: Mapping[str, Any])
             if value not in get_args(Severity):
                 yield Problem(key, f"must be one of {', '.join(get_args(Severity))}", shown)
         elif name not in parameters:
-            near = difflib.get_close_matches(str(name), allowed, n=1)
-            hint = f"did you mean {near[0]}?" if near else ""
-            yield Problem(key, f"is no parameter of this alert; allowed here: {', '.join(allowed)}", hint=hint)
+            message = f"is no parameter of this alert; allowed here: {', '.join(allowed)}"
+            yield Problem(key, message, hint=near(name, allowed))
         else:
             try:
                 parameters[name].read(value)
             except ValueError as error:
                 yield Problem(key, str(error), shown, hint=parameters[name].meaning)
+
+
+def _crossed(settings: Mapping[str, Any], file: RuleFile) -> Iterator[Problem]:
+    """Of two alerts on one expression, one silences the other: unless it is the stricter, the other is never seen."""
+    expressions = {rule["alert"]: rule["expr"] for rule in file.rules() if "alert" in rule}
+    for inhibit in file.inhibits:
+        source, targets = inhibit["source"], inhibit["target"]
+        for target in [targets] if isinstance(targets, str) else targets:
+            operator = _COMPARED.search(expressions.get(source, ""))
+            if operator and expressions[source] == expressions.get(target) and {source, target} & {*settings}:
+                yield from _compared(settings, file, source, target, above=operator[1] == ">")
+
+
+def _compared(settings: Mapping[str, Any], file: RuleFile, source: str, target: str, above: bool) -> Iterator[Problem]:
+    if settings.get(source) is False or settings.get(target) is False:
+        return
+    limits = {}
+    for alert in (source, target):
+        parameter = file.parameters[alert]["threshold"]
+        try:
+            limits[alert] = parameter.read((settings.get(alert) or {}).get("threshold", parameter.default))
+        except ValueError:
+            return  # said already
+    strict, mild = float(limits[source]), float(limits[target])
+    if (strict > mild) if above else (strict < mild):
+        return
+    own, other = (target, source) if "threshold" in (settings.get(target) or {}) else (source, target)
+    side = "above" if (own == source) == above else "below"
+    words = file.parameters[other]["threshold"].in_words(limits[other])
+    reason = "silences it" if other == source else "it silences"
+    message = f"must be {side} the {words} of {other}, which {reason}"
+    yield Problem(f"alerts.{own}.threshold", message, str((settings.get(own) or {}).get("threshold", "")))

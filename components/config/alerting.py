@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from components.config.base import Duration, Model, Name, Url, seconds
+from components.config.base import Duration, Model, Name, NotEmpty, Url, seconds
 from components.config.channels import Channel
 from components.config.errors import Problem
-from components.config.routing import GroupBy, NotEmpty, Route, TimeInterval
+from components.config.route_checks import route_problems
+from components.config.routing import GroupBy, Route, TimeInterval
 from components.config.services import MonitoredService
 
 OWN_RECEIVERS = ("nobody", "verification")
@@ -36,7 +37,7 @@ class Alerting(Model):
         default=(), description="Receive what no route takes. Empty: such alerts are only shown in the UIs."
     )
     routes: tuple[Route, ...] = Field(default=(), description="Asked in their order; the first that matches counts.")
-    time_intervals: dict[Name, Annotated[tuple[TimeInterval, ...], NotEmpty]] = Field(
+    time_intervals: dict[Name, Annotated[tuple[TimeInterval, ...], NotEmpty()]] = Field(
         default_factory=dict, description="Name to times, for `mute` and `active` of routes; each must be in use."
     )
     group_by: GroupBy = Field(
@@ -58,6 +59,7 @@ def alerting_problems(alerting: Alerting, services: Sequence[MonitoredService]) 
     yield from _channel_problems(alerting, services)
     yield from _interval_problems(alerting)
     yield from _timing_problems(alerting)
+    yield from route_problems(alerting.routes, alerting.time_intervals)
 
 
 def _channel_problems(alerting: Alerting, services: Sequence[MonitoredService]) -> Iterator[Problem]:

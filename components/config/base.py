@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 31536000}
 # As Prometheus reads them: the longest unit first, each at most once.
@@ -24,6 +27,56 @@ class Model(BaseModel):
     model_config = ConfigDict(
         defer_build=True, frozen=True, extra="forbid", validate_default=True, hide_input_in_errors=True
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """Text that a pattern matches as a whole. An error says it in words, the schema of stack files as the pattern."""
+
+    pattern: str
+    words: str
+    most: int | None = None
+    """Characters at most."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        whole = re.compile(self.pattern)
+
+        def check(value: str) -> str:
+            if not whole.fullmatch(value):
+                raise ValueError(f"must be {self.words}")
+            if self.most and len(value) > self.most:
+                raise ValueError(f"must be at most {self.most} characters long")
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
+    ) -> dict[str, Any]:
+        length = {"maxLength": self.most} if self.most else {}
+        return {**handler(schema), **length, "pattern": self.pattern}
+
+
+@dataclass(frozen=True, slots=True)
+class NotEmpty:
+    """A list or mapping with something in it.
+
+    In place of a `min_length`, which complains of entries that are wrong already as if they were missing.
+    """
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], CoreSchema]) -> CoreSchema:
+        def check(value: Any) -> Any:
+            if not value:
+                raise ValueError("must name at least one")
+            return value
+
+        return core_schema.no_info_after_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: Callable[[CoreSchema], dict[str, Any]]
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        return {**found, "minProperties" if found.get("type") == "object" else "minItems": 1}
 
 
 def seconds(duration: str) -> float:
@@ -92,20 +145,40 @@ Duration = Annotated[
     AfterValidator(_check_duration),
     Field(json_schema_extra={"pattern": _DURATION.pattern, "examples": ["15s", "1m30s", "30d"]}),
 ]
-Size = Annotated[str, StringConstraints(pattern=r"^[1-9]\d*(KB|MB|GB|TB)$")]
-Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
-Label = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+Size = Annotated[
+    str, Matching(r"^[1-9]\d*(KB|MB|GB|TB)$", "a whole number with its unit KB, MB, GB or TB, such as 20GB")
+]
+Name = Annotated[
+    str,
+    Matching(NAME_PATTERN, "lower-case letters, digits and single hyphens, beginning with a letter: team-chat", 63),
+]
+Label = Annotated[
+    str, Matching(r"^[a-zA-Z_][a-zA-Z0-9_]*$", "letters, digits and underscores, not beginning with a digit")
+]
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
-Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$"), AfterValidator(_check_url)]
+Url = Annotated[
+    str,
+    Matching(r"^https?://[^\s/@]+(/\S*)?$", "a URL such as https://example.com/path, without a login in it"),
+    AfterValidator(_check_url),
+]
 """A URL without credentials in it: those are secrets and have keys of their own."""
-Target = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$")]
+Target = Annotated[
+    str,
+    Matching(
+        r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?$", "host or host:port, without http:// and without a path"
+    ),
+]
 """host or host:port"""
+
+
+NOT_NAMED = "secret_not_named"
+"""The kind of error that text in place of a secret's name is."""
 
 
 class Secret(Model):
     """A value that never stands in the stack file: a Pulumi secret beside it, or a file outside of git."""
 
-    secret: Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*$")] = Field(
+    secret: Annotated[str, Matching(r"^[A-Za-z][A-Za-z0-9]*$", "letters and digits, such as slackUrl")] = Field(
         description="Name of the Pulumi secret: `pulumi config set --secret observatory:<name>`."
     )
 
@@ -113,5 +186,6 @@ class Secret(Model):
     @classmethod
     def _plain_text_is_refused(cls, value: Any) -> Any:
         if not isinstance(value, dict | Secret):
-            raise ValueError("must name a secret, for example {secret: slackUrl}; its value never stands in this file")
+            # The example is given where the key is known: in errors.py.
+            raise PydanticCustomError(NOT_NAMED, "must name a secret; its value never stands in this file")
         return value

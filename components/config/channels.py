@@ -6,10 +6,15 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.config.base import Model, Secret, Url
-from components.config.routing import NotEmpty
+from components.config.base import Matching, Model, NotEmpty, Secret, Url
 
-Address = Annotated[str, Field(pattern=r"^[A-Za-z0-9._+=&'*/?^~#!$%-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$")]
+Address = Annotated[
+    str,
+    Matching(
+        r"^[A-Za-z0-9._+=&'*/?^~#!$%-]+@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
+        "a mail address such as sre@example.com, without a name or a template",
+    ),
+]
 """A bare mail address; braces would make it a template."""
 
 
@@ -23,9 +28,15 @@ class SlackChannel(_Channel):
     type: Literal["slack"]
     url: Secret | None = Field(default=None, description="The address of the webhook.")
     token: Secret | None = Field(default=None, description="The app's bot token, in place of `url`.")
-    channel: Annotated[str, Field(pattern=r"^([#@][^\s{}]+|[CDG][A-Z0-9]{7,})$")] | None = Field(
-        default=None, description="`#channel`, `@user` or an id. Default: the one that the webhook was made for."
-    )
+    channel: (
+        Annotated[
+            str,
+            Matching(
+                r"^([#@][^\s{}]+|[CDG][A-Z0-9]{7,})$", '"#channel", "@user" (in quotes) or an id such as C01234567'
+            ),
+        ]
+        | None
+    ) = Field(default=None, description="`#channel`, `@user` or an id. Default: the one that the webhook was made for.")
     api_url: Url | None = Field(
         default=None, description="With `token`: another address than https://slack.com/api/chat.postMessage."
     )
@@ -63,11 +74,12 @@ class EmailChannel(_Channel):
     """E-mail by SMTP, as HTML with a plain text alternative."""
 
     type: Literal["email"]
-    to: Annotated[tuple[Address, ...], NotEmpty] = Field(description="Who gets it.")
+    to: Annotated[tuple[Address, ...], NotEmpty()] = Field(description="Who gets it.")
     sender: Address = Field(alias="from", description="Who it is from.")
-    smarthost: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}$")] = Field(
-        description="host:port of the mail server: 587 for STARTTLS, 465 for TLS from the start."
-    )
+    smarthost: Annotated[
+        str,
+        Matching(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):[1-9][0-9]{0,4}$", "host:port, such as smtp.example.com:587"),
+    ] = Field(description="host:port of the mail server: 587 for STARTTLS, 465 for TLS from the start.")
     username: str | None = Field(default=None, min_length=1, description="To log in with; with `password`.")
     password: Secret | None = Field(default=None, description="Of that user.")
     require_tls: bool = Field(default=True, description="Send nothing over a connection that is not encrypted.")
@@ -86,12 +98,15 @@ class EmailChannel(_Channel):
         return self
 
 
+Plain = Annotated[str, Matching(r"^[^{}]+$", "some text without braces")]
+
+
 class Responder(Model):
     """Who OpsGenie calls: one of `name`, `id` and, for a user, `username`."""
 
     type: Literal["team", "user", "escalation", "schedule"]
-    name: Annotated[str, Field(min_length=1, pattern=r"^[^{}]+$")] | None = Field(default=None, description="By name.")
-    id: Annotated[str, Field(min_length=1, pattern=r"^[^{}]+$")] | None = Field(default=None, description="By id.")
+    name: Plain | None = Field(default=None, description="By name.")
+    id: Plain | None = Field(default=None, description="By id.")
     username: Address | None = Field(default=None, description="A user by mail address.")
 
     @model_validator(mode="after")

@@ -6,11 +6,13 @@ Conventions: https://prometheus.io/docs/practices/naming/ and https://prometheus
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
+from string import ascii_letters, digits
 
 from components.config.base import duration_text, seconds
-from components.config.errors import Problem
+from components.config.errors import Problem, near
 from components.config.metrics import Availability, DeclaredMetric, Latency
 from components.config.services import MonitoredService
 
@@ -41,8 +43,10 @@ _UNBOUNDED = re.compile(
     r"(.*_)?(id|uuid|guid|hash|token|session|email|e_?mail|phone|ip|ip_address|timestamp|date|datetime|url|uri|query|sql)"
     r"|user|user_?name|customer|account|client|trace|span|address|message|error_message|stack_trace"
 )
-_HIGHEST_BURN_RATE = 14.4
-"""Of SLOBurnRateHigh, for a period of 30 days."""
+_OWN = re.compile(r"up|ALERTS|ALERTS_FOR_STATE|scrape_.*")
+"""Metrics that Prometheus writes itself, one for each target or alert."""
+_ANY_VALUE = tuple(letter * length for letter in ascii_letters + digits for length in (1, 3))
+"""In place of a label's values where only their number is declared: what matches all of these matches anything."""
 AURA_CACHE = 30
 """Seconds for which Neo4j Aura's endpoint answers from its cache."""
 
@@ -81,6 +85,9 @@ def declaration_problems(key: str, service: MonitoredService, interval: str) -> 
 
 def metric_problems(key: str, name: str, metric: DeclaredMetric) -> Iterator[Problem]:
     """A name, a unit or a label against the conventions; foreign names are as they are."""
+    if _OWN.fullmatch(name):
+        yield Problem(key, "is a metric of Prometheus itself, which every target has; it needs no declaration")
+        return
     if metric.foreign:
         return
     if not re.fullmatch(r"[a-z][a-z0-9_]*[a-z0-9]", name) or "__" in name:
@@ -116,7 +123,6 @@ def _suffix_problems(key: str, name: str, kind: str) -> Iterator[Problem]:
 
 
 def _availability_problems(key: str, objective: Availability, every: Mapping[str, DeclaredMetric]) -> Iterator[Problem]:
-    yield from _budget_problems(key, objective)
     requests = every.get(objective.requests)
     if requests is None or requests.type != "counter":
         counters = sorted(name for name, metric in every.items() if metric.type == "counter")
@@ -126,10 +132,38 @@ def _availability_problems(key: str, objective: Availability, every: Mapping[str
         if label not in requests.labels:
             have = ", ".join(requests.labels) or "none"
             yield Problem(f"{key}.failed.{label}", f"is no label of {objective.requests}; it has {have}")
+            return
+    yield from _failed_problems(f"{key}.failed", objective, requests)
+
+
+def _failed_problems(key: str, objective: Availability, requests: DeclaredMetric) -> Iterator[Problem]:
+    """Failures that never happen, or that every request is: then the objective is never missed, or always."""
+    all_failed = True
+    for label, pattern in objective.failed.items():
+        declared = requests.labels[label]
+        values = declared if isinstance(declared, tuple) else _ANY_VALUE
+        matched = _matching(pattern, values)
+        if isinstance(declared, tuple) and not matched:
+            message = f"matches none of the values that {objective.requests} is declared with: {', '.join(declared)}"
+            yield Problem(f"{key}.{label}", message, repr(pattern), near(pattern, declared))
+        all_failed = all_failed and matched == values
+    if all_failed:
+        patterns = ", ".join(f"{label}: {pattern}" for label, pattern in objective.failed.items())
+        hint = "name only the values of failures, such as status_code: 5.."
+        yield Problem(key, f"takes every request of {objective.requests} for a failure", patterns, hint)
+
+
+def _matching(pattern: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The values that a pattern of Prometheus matches as a whole; one that only Prometheus reads may match any."""
+    try:
+        with warnings.catch_warnings(action="error"):  # of [[:alpha:]], which is a class to Prometheus only
+            expression = re.compile(pattern, re.DOTALL)
+    except (re.error, FutureWarning):
+        return tuple(values[:1])
+    return tuple(value for value in values if expression.fullmatch(value))
 
 
 def _latency_problems(key: str, objective: Latency, every: Mapping[str, DeclaredMetric]) -> Iterator[Problem]:
-    yield from _budget_problems(key, objective)
     histogram = every.get(objective.histogram)
     if histogram is None or histogram.type != "histogram":
         histograms = sorted(name for name, metric in every.items() if metric.type == "histogram")
@@ -146,15 +180,6 @@ def _not_declared(key: str, name: str, kind: str, candidates: list[str]) -> Prob
     have = f"declared are {', '.join(candidates)}" if candidates else f"no {kind} is declared"
     hint = "`exposes: [http]` declares the usual ones; others stand under `metrics`"
     return Problem(key, f"must be a declared {kind}; {have}", name, hint)
-
-
-def _budget_problems(key: str, objective: Availability | Latency) -> Iterator[Problem]:
-    """With a wide budget or a long window, the burn rate that pages would be more errors than there are requests."""
-    days = seconds(objective.window) / 86400
-    if _HIGHEST_BURN_RATE * days / 30 * (1 - objective.target) >= 1:
-        least = 1 - 30 / days / _HIGHEST_BURN_RATE
-        hint = f"above {least:.1%} with a window of {objective.window}; a shorter window allows less"
-        yield Problem(f"{key}.target", "is too low for burn rate alerts to fire", f"{objective.target:.6g}", hint)
 
 
 def _series_problems(key: str, service: MonitoredService, every: Mapping[str, DeclaredMetric]) -> Iterator[Problem]:
@@ -192,4 +217,6 @@ BYTES_PER_SERIES = 8 * 1024
 def memory_text(series: int) -> str:
     """The memory that many series take in Prometheus, in words."""
     mebibytes = series * BYTES_PER_SERIES / 2**20
+    if mebibytes >= 2**20:
+        return "more than 1TB"
     return f"{mebibytes / 1024:.1f}GB" if mebibytes >= 1024 else f"{max(1, round(mebibytes))}MB"

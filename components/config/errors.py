@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from components.config.base import Secret
+from components.config.base import NOT_NAMED, Secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +118,28 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def near(name: object, allowed: Iterable[str]) -> str:
+    """The hint where something known is spelled nearly like it; nothing otherwise."""
+    found = difflib.get_close_matches(str(name), [*allowed], n=1)
+    return f"did you mean {found[0]}?" if found else ""
+
+
+def _secret_example(location: Iterable[int | str]) -> str:
+    """A name for the secret at a key: `bearerToken` at `services[0].authentication.bearer.token`."""
+    words = re.findall("[A-Za-z0-9]+", " ".join([part for part in location if isinstance(part, str)][-2:]))
+    return "".join([*map(str.lower, words[:1]), *map(str.capitalize, words[1:])])
+
+
 _SAID_SIMPLER = {
     "missing": "is required",
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "finite_number": "must be a number that is not infinite",
     "model_type": "must be a mapping of keys to values",
     "model_attributes_type": "must be a mapping of keys to values",
     "dict_type": "must be a mapping of keys to values",
@@ -139,21 +159,22 @@ def _problems(error: ErrorDetails, data: Any, model: type[BaseModel]) -> list[Pr
     key = key_path(location)
     if kind == "extra_forbidden":
         allowed = _allowed_keys(model, error["loc"][:-1])
-        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        hint = f"did you mean {near[0]}?" if near else ""
-        return [Problem(key, f"unknown key; allowed here: {', '.join(allowed) or 'none'}", hint=hint)]
+        message = f"unknown key; allowed here: {', '.join(allowed) or 'none'}"
+        return [Problem(key, message, hint=near(location[-1], allowed))]
     message = error["msg"].removeprefix("Value error, ")
     # Text in place of a mapping may be a secret that was written one level too high.
     hidden = kind in ("missing", "model_type", "model_attributes_type")
     hidden = hidden or any(Secret in models for models in _models_on_the_way(model, error["loc"]))
     value = "" if hidden else _shown(_value_at(data, location))
-    if kind == "string_pattern_mismatch":
-        message = f"must match {error.get('ctx', {}).get('pattern', 'the pattern')}"
     message = _SAID_SIMPLER.get(kind, message)
+    if kind == NOT_NAMED:
+        message = message.replace(";", f", for example {{secret: {_secret_example(location)}}};")
     if error["loc"][-1:] == ("[key]",):
         value, message = "", f"is no key that is allowed here; it {message}"
     message = message[:1].lower() + message[1:]
     message, _, hint = message.partition("\nhint: ")
+    if kind == "literal_error":
+        hint = near(_value_at(data, location), re.findall("'([^']*)'", error.get("ctx", {}).get("expected", "")))
     return [Problem(key, message, value, hint)]
 
 
@@ -163,7 +184,9 @@ def _untagged(error: ErrorDetails, key: str, value: Any) -> Problem:
     tag = str(context.get("discriminator", "")).strip("'")
     if "tag" not in context:
         return Problem(f"{key}.{tag}", "is required")
-    return Problem(f"{key}.{tag}", f"must be one of {context['expected_tags']}", _shown(value[tag]))
+    expected = context["expected_tags"]
+    hint = near(value[tag], re.findall("'([^']*)'", expected))
+    return Problem(f"{key}.{tag}", f"must be one of {expected}", _shown(value[tag]), hint)
 
 
 def stack_file_error(file: str, error: ValidationError, data: Any, model: type[BaseModel]) -> StackFileError:
@@ -174,4 +197,10 @@ def stack_file_error(file: str, error: ValidationError, data: Any, model: type[B
             first = found.setdefault(problem.key, problem)
             if problem.message not in first.message:  # the members of a union each say what they would take
                 found[problem.key] = replace(first, message=f"{first.message}; or {problem.message}")
-    return StackFileError(file, list(found.values()))
+    return StackFileError(file, [problem for problem in found.values() if not _beside(problem, found)])
+
+
+def _beside(problem: Problem, found: Iterable[str]) -> bool:
+    """Whether it only says what another member of a union would take, where the member that was meant is wrong inside:
+    "must be text" for a list of which one entry is wrong."""
+    return problem.message in _SAID_SIMPLER.values() and any(key.startswith(f"{problem.key}[") for key in found)

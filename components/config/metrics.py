@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 import promql_parser as promql
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from components.config.base import Duration, Label, Model
+from components.config.base import Duration, Label, Matching, Model, NotEmpty
 
-MetricName = Annotated[str, Field(pattern=r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", max_length=200)]
+MetricName = Annotated[
+    str,
+    Matching(r"^[a-zA-Z_:][a-zA-Z0-9_:]*$", "letters, digits, underscores and colons, not beginning with a digit", 200),
+]
 Subject = Literal[
     "http",
     "database",
@@ -33,9 +36,16 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def _each_once(values: tuple[str, ...]) -> tuple[str, ...]:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"names {', '.join(twice)} twice")
+    return values
+
+
 LabelValues = (
     Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
-    | Annotated[tuple[Annotated[str, BeforeValidator(_as_text)], ...], Field(min_length=1)]
+    | Annotated[tuple[Annotated[str, BeforeValidator(_as_text)], ...], NotEmpty(), AfterValidator(_each_once)]
 )
 
 
@@ -47,7 +57,7 @@ class DeclaredMetric(Model):
     labels: dict[Label, LabelValues] = Field(
         default_factory=dict, description="Label to its expected values, or to their number."
     )
-    buckets: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+    buckets: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
         default=(), description="Upper bounds of a histogram, ascending, without +Inf."
     )
     optional: bool = Field(default=False, description="Series only appear when something has happened.")
@@ -110,9 +120,8 @@ class Availability(Model):
     target: Share = Field(description="Share that must succeed, such as 99.9%.")
     window: Window = Field(default="30d", description="Over which the promise holds; it rolls.")
     requests: MetricName = Field(default="http_requests_total", description="Counter of all requests.")
-    failed: dict[Label, Annotated[str, AfterValidator(_check_values)]] = Field(
+    failed: Annotated[dict[Label, Annotated[str, AfterValidator(_check_values)]], NotEmpty()] = Field(
         default_factory=lambda: {"status_code": "5.."},
-        min_length=1,
         description="Which of them failed: label to a regular expression of its values.",
     )
 

@@ -6,9 +6,9 @@ import ipaddress
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from components.config.base import Duration, Model, Secret, Size, Url, size_bytes
+from components.config.base import Duration, Matching, Model, Secret, Size, Url, size_bytes
 
 
 def _check_address(value: str) -> str:
@@ -71,13 +71,15 @@ class Ports(Model):
 class Docker(Model):
     """The Docker engine to deploy to."""
 
-    host: Annotated[str, StringConstraints(pattern=r"^(unix|tcp|npipe)://\S+$")] | None = Field(
-        default=None, description="Default: DOCKER_HOST, else the local socket."
-    )
+    host: (
+        Annotated[str, Matching(r"^(unix|tcp|npipe)://\S+$", "an address such as unix:///var/run/docker.sock")] | None
+    ) = Field(default=None, description="Default: DOCKER_HOST, else the local socket.")
     subnet: Annotated[str, AfterValidator(_check_subnet)] | None = Field(
         default=None, description="Of the stack's own network, for example 172.30.0.0/24. Default: the engine chooses."
     )
-    networks: tuple[Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")], ...] = Field(
+    networks: tuple[
+        Annotated[str, Matching(r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", "the name of a network, such as shop_default")], ...
+    ] = Field(
         default=(),
         description="Existing networks of your services, such as shop_default of a Compose project. Prometheus, the "
         "blackbox exporter and Jaeger join them; services on the host itself are host.docker.internal.",
@@ -87,7 +89,11 @@ class Docker(Model):
 class Retention(Model):
     """How long samples stay on disk: the first limit that is reached counts."""
 
-    time: Duration = Field(default="15d", description="Age after which samples go; at least 2h.")
+    time: Duration | None = Field(
+        default=None,
+        description="Age after which samples go; at least 2h, and as long as objectives look back. "
+        "Default: 15d, or the longest window of an objective.",
+    )
     size: Size | None = Field(default=None, description="At most 80 % of the disk, for example 20GB.")
 
 
@@ -123,13 +129,14 @@ class Grafana(Model):
 
     enabled: bool = Field(default=True, description="false deploys no Grafana.")
     root_url: Url | None = Field(default=None, description="As browsers see it. Default: the published port.")
-    admin_user: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]+$")] = Field(
+    admin_user: Annotated[str, Matching(r"^[A-Za-z0-9._@-]+$", "letters, digits and any of . _ @ -")] = Field(
         default="admin", description="Login of the administrator."
     )
     admin_password: Secret | None = Field(default=None, description="Default: made up once, kept as a secret output.")
-    plugins: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+@\d+\.\d+\.\d+\S*$")], ...] = Field(
-        default=(), description="name@version"
-    )
+    plugins: tuple[
+        Annotated[str, Matching(r"^[a-z0-9-]+@\d+\.\d+\.\d+\S*$", "name@version, such as grafana-clock-panel@2.1.3")],
+        ...,
+    ] = Field(default=(), description="name@version")
 
 
 class ExternalUrls(Model):
@@ -152,7 +159,7 @@ class Tls(Model):
 class Access(Model):
     """TLS and a password for Prometheus, Alertmanager, Grafana and the exporters."""
 
-    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]+$")] = Field(
+    username: Annotated[str, Matching(r"^[A-Za-z0-9._-]+$", "letters, digits and any of . _ -")] = Field(
         default="observatory", description="One user for people and for the services among themselves."
     )
     password: Secret = Field(description="Of that user. Grafana has its own users.")
@@ -173,14 +180,20 @@ class ResourceLimits(Model):
 
 
 ImageReference = Annotated[
-    str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._/:-]*(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$")
+    str,
+    Matching(
+        r"^[a-z0-9][a-z0-9._/:-]*(:[\w][\w.-]*|@sha256:[0-9a-f]{64})$",
+        "an image with its tag or digest, such as docker.io/grafana/grafana:13.0.0",
+    ),
 ]
 
 
 class Images(Model):
     """Where images come from."""
 
-    registry: Annotated[str, StringConstraints(pattern=r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$")] | None = Field(
+    registry: (
+        Annotated[str, Matching(r"^[a-z0-9.-]+(:\d+)?(/[a-z0-9._/-]+)?$", "a host, with port and path if any")] | None
+    ) = Field(
         default=None,
         description="A mirror that replaces the registry of every image, for example mirror.example.com/hub.",
     )

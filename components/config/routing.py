@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from components.config.base import Duration, Label, Model, Name
+from components.config.base import Duration, Label, Matching, Model, Name, NotEmpty
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 MONTHS = (
@@ -21,7 +21,11 @@ def _clock_is_text(value: Any) -> Any:
     return value
 
 
-Clock = Annotated[str, BeforeValidator(_clock_is_text), Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
+Clock = Annotated[
+    str,
+    BeforeValidator(_clock_is_text),
+    Matching(r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", 'a time of day from "00:00" to "24:00"'),
+]
 
 
 def _range(value: str, number: Any, what: str) -> str:
@@ -131,9 +135,11 @@ class TimeInterval(Model):
     years: tuple[Annotated[str, NumberOrText, AfterValidator(_years)], ...] = Field(
         default=(), description='`2027`, `"2027:2029"`.'
     )
-    location: Annotated[str, Field(pattern=r"^[A-Za-z0-9_+/-]+$"), AfterValidator(_location)] = Field(
-        default="UTC", description="Time zone, for example Europe/Berlin."
-    )
+    location: Annotated[
+        str,
+        Matching(r"^[A-Za-z0-9_+/-]+$", "a time zone such as Europe/Berlin or UTC"),
+        AfterValidator(_location),
+    ] = Field(default="UTC", description="Time zone, for example Europe/Berlin.")
 
     @model_validator(mode="after")
     def _some_time(self) -> Self:
@@ -149,16 +155,8 @@ def _no_label_twice(labels: tuple[str, ...]) -> tuple[str, ...]:
     return labels
 
 
-def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if not values:
-        raise ValueError("must name at least one")
-    return values
-
-
-NotEmpty = AfterValidator(_some)
-"""In place of a `min_length`, which complains of entries that are wrong already as if they were missing."""
 GroupBy = Annotated[tuple[Label, ...], AfterValidator(_no_label_twice)]
-Values = str | Annotated[tuple[str, ...], NotEmpty]
+Values = str | Annotated[tuple[str, ...], NotEmpty()]
 
 
 class Route(Model):
@@ -168,12 +166,12 @@ class Route(Model):
     not_match: dict[Label, Values] = Field(
         default_factory=dict, description="Label to a value, or a list of values, that it must not have."
     )
-    channels: Annotated[tuple[Name, ...], NotEmpty] = Field(description="Names of channels; each gets the alert.")
+    channels: Annotated[tuple[Name, ...], NotEmpty()] = Field(description="Names of channels; each gets the alert.")
     digest: Literal["daily"] | None = Field(
         default=None,
         description="One message a day for each category and team, with all that fires or has ended since the last.",
     )
-    group_by: Annotated[GroupBy, NotEmpty] | None = Field(default=None, description="Default: that of `alerting`.")
+    group_by: Annotated[GroupBy, NotEmpty()] | None = Field(default=None, description="Default: that of `alerting`.")
     group_wait: Duration | None = Field(default=None, description="Default: that of `alerting`; of a digest, 10m.")
     group_interval: Duration | None = Field(default=None, description="Default: that of `alerting`.")
     repeat_interval: Duration | None = Field(default=None, description="Default: that of `alerting`.")

@@ -7,7 +7,19 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from components.config.base import Duration, Label, Model, Name, PortNumber, Secret, Target, Url, seconds
+from components.config.base import (
+    Duration,
+    Label,
+    Matching,
+    Model,
+    Name,
+    NotEmpty,
+    PortNumber,
+    Secret,
+    Target,
+    Url,
+    seconds,
+)
 from components.config.metrics import DeclaredMetric, MetricName, Objectives, Subject
 
 
@@ -19,29 +31,35 @@ def _check_pattern(value: str) -> str:
     return value
 
 
-Pattern = Annotated[str, Field(pattern=r"^[a-zA-Z0-9_:.*+?|()\[\]^$-]+$"), AfterValidator(_check_pattern)]
+Pattern = Annotated[
+    str,
+    Matching(r"^[a-zA-Z0-9_:.*+?|()\[\]^$-]+$", "a regular expression of metric names, such as http_.*"),
+    AfterValidator(_check_pattern),
+]
 """A regular expression of metric names, of which it has to match the whole."""
 
 
 class StaticDiscovery(Model):
     """Addresses written down here."""
 
-    targets: tuple[Target, ...] = Field(min_length=1, description="host or host:port; the service's port is added.")
+    targets: Annotated[tuple[Target, ...], NotEmpty()] = Field(
+        description="host or host:port; the service's port is added."
+    )
 
 
 class FileDiscovery(Model):
     """Addresses in a file of their own, in Prometheus' file_sd format, below the stack file's folder."""
 
-    file: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+\.(ya?ml|json)$")] = Field(
-        description="Path from the stack file's folder, for example targets/batch.yaml."
+    file: Annotated[str, Matching(r"^[A-Za-z0-9._/-]+\.(ya?ml|json)$", "the path of a .yaml, .yml or .json file")] = (
+        Field(description="Path from the stack file's folder, for example targets/batch.yaml.")
     )
 
 
 class DockerDiscovery(Model):
     """Containers with a label, found through a Docker API that Prometheus can reach."""
 
-    host: Annotated[str, Field(pattern=r"^(tcp|http|https)://[^\s/]+$")] = Field(
-        description="Docker API, best a read-only proxy of the socket, for example tcp://docker-proxy:2375."
+    host: Annotated[str, Matching(r"^(tcp|http|https)://[^\s/]+$", "an address such as tcp://docker-proxy:2375")] = (
+        Field(description="Docker API, best a read-only proxy of the socket, for example tcp://docker-proxy:2375.")
     )
     label: str = Field(default="prometheus-job", description="Container label whose value is the service's name.")
 
@@ -49,9 +67,9 @@ class DockerDiscovery(Model):
 class DnsDiscovery(Model):
     """Addresses in DNS."""
 
-    names: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")], ...] = Field(
-        min_length=1, description="Host names; each address that one has is a target."
-    )
+    names: Annotated[
+        tuple[Annotated[str, Matching(r"^[A-Za-z0-9._-]+$", "a host name such as shop.example.com")], ...], NotEmpty()
+    ] = Field(description="Host names; each address that one has is a target.")
     type: Literal["A", "AAAA", "SRV", "MX", "NS"] = Field(
         default="A", description="Of the records. Only SRV carries ports; the others need the service's `port`."
     )
@@ -132,7 +150,9 @@ class MonitoredService(Model):
     team: Name = Field(description="Label `team` on its series and so on its alerts.")
     discovery: Discovery
     port: PortNumber | None = Field(default=None, description="Added to addresses that have none.")
-    path: Annotated[str, Field(pattern=r"^/\S*$")] = Field(default="/metrics", description="Where its metrics are.")
+    path: Annotated[str, Matching(r"^/\S*$", "a path that begins with a slash, such as /metrics")] = Field(
+        default="/metrics", description="Where its metrics are."
+    )
     params: dict[str, tuple[str, ...]] = Field(default_factory=dict, description="Query parameters: name to values.")
     scheme: Literal["http", "https"] = Field(default="http", description="How it is asked.")
     interval: Duration | None = Field(default=None, description="At most 2m30s. Default: the stack's scrape interval.")
@@ -193,9 +213,31 @@ class BlackboxProbe(Model):
     """A URL or address that the blackbox exporter asks from outside."""
 
     name: Name = Field(description="Label `probe`; each only once.")
-    target: str = Field(min_length=1, pattern=r"^\S+$", description="A URL for http modules, host:port for tcp.")
+    target: str = Field(
+        description="A URL for http modules, host:port for tcp and tls, a host for icmp, a name server for dns."
+    )
     module: Literal["http_2xx", "http_post_2xx", "tcp_connect", "tls_connect", "dns", "icmp"] = Field(
         default="http_2xx", description="How it is asked, and what counts as an answer."
     )
     team: Name = Field(default="platform", description="Label `team` on its alerts.")
     interval: Duration | None = Field(default=None, description="At most 2m30s. Default: the stack's scrape interval.")
+
+
+_HOST = r"(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)"
+_TARGETS = {
+    "http": (r"https?://[^\s/@?#]+([/?#]\S*)?", "a URL such as https://shop.example.com/health, without a login in it"),
+    "tcp": (_HOST + r":[1-9]\d{0,4}", "host:port, such as mail.example.com:25, without http://"),
+    "tls": (_HOST + r":[1-9]\d{0,4}", "host:port, such as mail.example.com:993, without https://"),
+    "dns": (_HOST + r"(:[1-9]\d{0,4})?", "the host or host:port of a name server"),
+    "icmp": (
+        rf"{_HOST}|[0-9a-fA-F]*:[0-9a-fA-F:]*:[0-9a-fA-F.]*",
+        "a host, such as gateway.example.com, without http:// and without a port",
+    ),
+}
+"""The first word of a module to the pattern of its targets, and that in words."""
+
+
+def target_problem(probe: BlackboxProbe) -> str:
+    """What is wrong with a probe's target for its module; empty where nothing is."""
+    pattern, words = _TARGETS[probe.module.partition("_")[0]]
+    return "" if re.fullmatch(pattern, probe.target) else f"must be {words}, for module {probe.module}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 from collections.abc import Iterator
 from typing import Literal, Self, get_args
@@ -13,7 +12,7 @@ from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting, alerting_problems
 from components.config.base import Model, Name, seconds
 from components.config.declarations import declaration_problems
-from components.config.errors import Problem, RelationError
+from components.config.errors import Problem, RelationError, near
 from components.config.products import (
     Access,
     Data,
@@ -28,7 +27,8 @@ from components.config.products import (
     Scrape,
     Tracing,
 )
-from components.config.services import OWN_CERTIFICATE, BlackboxProbe, MonitoredService
+from components.config.promises import longest_window, promise_problems
+from components.config.services import OWN_CERTIFICATE, BlackboxProbe, MonitoredService, target_problem
 
 PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", "blackbox-exporter", "cadvisor")
 """Network names of everything that a stack is made of; the keys of versions.yaml."""
@@ -59,6 +59,7 @@ UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
 """Published ports of programs without an authentication of their own: Jaeger and the demo."""
 OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
+DEFAULT_RETENTION = "15d"
 LOOKBACK = 300
 """Seconds after which Prometheus takes a series for gone; two scrapes must fit in."""
 
@@ -112,8 +113,13 @@ class StackConfig(Model):
             raise RelationError(problems)
         return self
 
+    @property
+    def retention_time(self) -> str:
+        """How long samples are kept: as the stack file says, else for 15 days, or as long as objectives look back."""
+        return self.retention.time or max(DEFAULT_RETENTION, longest_window(self.services) or "0s", key=seconds)
+
     def _check_scrape(self) -> Iterator[Problem]:
-        interval, timeout, kept = self.scrape.interval, self.scrape.timeout, self.retention.time
+        interval, timeout, kept = self.scrape.interval, self.scrape.timeout, self.retention_time
         if seconds(timeout) > seconds(interval):
             yield Problem("scrape.timeout", f"must not be longer than scrape.interval {interval}", timeout)
         if not 1 <= seconds(interval) <= LOOKBACK / 2:
@@ -138,7 +144,16 @@ class StackConfig(Model):
             interval = service.interval or self.scrape.interval
             if service.timeout and seconds(service.timeout) > seconds(interval):
                 yield Problem(f"{key}.timeout", f"must not be longer than its interval {interval}", service.timeout)
+            yield from self._check_instances(key, service)
             yield from declaration_problems(key, service, interval)
+        yield from promise_problems(self.services, self.retention_time, self.alerts)
+
+    def _check_instances(self, key: str, service: MonitoredService) -> Iterator[Problem]:
+        count = len(service.discovery.static.targets) if service.discovery.static else 0
+        if service.instances is not None and service.instances < count:
+            hint = "leave it out: static targets are counted"
+            message = f"must be at least {count}, the number of its static targets"
+            yield Problem(f"{key}.instances", message, str(service.instances), hint)
 
     def _check_interval(self, key: str, interval: str | None) -> Iterator[Problem]:
         if interval and seconds(interval) > LOOKBACK / 2:
@@ -152,6 +167,8 @@ class StackConfig(Model):
             if probe.name == OWN_CERTIFICATE:
                 yield Problem(f"probes[{index}].name", "is the stack's own probe of its certificate", probe.name)
             seen.add(probe.name)
+            if wrong := target_problem(probe):
+                yield Problem(f"probes[{index}].target", wrong, probe.target)
             yield from self._check_interval(f"probes[{index}]", probe.interval)
         if self.probes and not self.exporters.blackbox:
             yield Problem("probes", "need exporters.blackbox: true")
@@ -182,11 +199,10 @@ class StackConfig(Model):
         yield from alerting_problems(self.alerting, self.services)
 
     def _check_alerts(self) -> Iterator[Problem]:
-        yield from alert_problems(self.alerts)
+        yield from alert_problems(self.alerts, self.alerting.dead_mans_switch is not None)
 
     def _check_products(self) -> Iterator[Problem]:
         for key, names in (("resources", self.resources), ("images.overrides", self.images.overrides)):
             for name in sorted({*names} - {*PRODUCTS, *DEMO}):
-                near = difflib.get_close_matches(name, (*PRODUCTS, *DEMO), n=1)
-                hint = f"did you mean {near[0]}?" if near else ""
-                yield Problem(f"{key}.{name}", f"is no product; products: {', '.join(PRODUCTS)}", hint=hint)
+                message = f"is no product; products: {', '.join(PRODUCTS)}"
+                yield Problem(f"{key}.{name}", message, hint=near(name, (*PRODUCTS, *DEMO)))

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.catalogue import declared_metrics
 from components.config import StackConfig
+from components.config.base import seconds
 from components.config.services import MonitoredService
 from components.config.stack import DEMO
 from components.context import Context
@@ -28,8 +29,8 @@ _SOLD = (
 )
 """What the shop itself knows of the business; the exporter tells the rest, for the company's other channels."""
 _OBJECTIVES = {
-    "availability": {"target": "99.5%", "window": "30d"},
-    "latency": {"target": "95%", "threshold": "500ms", "window": "30d"},
+    "availability": {"target": "99.5%"},
+    "latency": {"target": "95%", "threshold": "500ms"},
 }
 
 
@@ -47,17 +48,23 @@ def with_demo(config: StackConfig, images: ImageCatalogue) -> StackConfig:
         return config
     known = {service.name for service in config.services}
     program = {"demo-shop": SHOP, "demo-gateway": GATEWAY, "demo-traffic": TRAFFIC}
+    kept = seconds(config.retention.time or "30d")
+    window = next((one for one in ("30d", "28d", "14d") if seconds(one) <= kept), "7d")
     added = [
         service
-        for service in monitored()
+        for service in monitored(window)
         if service.name not in known and images.reference(program.get(service.name, EXPORTER))
     ]
     return config.model_copy(update={"services": (*config.services, *added)})
 
 
 @cache
-def monitored() -> tuple[MonitoredService, ...]:
-    """As a user would write them into the stack file. The exporter plays many systems, so it is many services."""
+def monitored(window: str = "30d") -> tuple[MonitoredService, ...]:
+    """As a user would write them into the stack file; `window` is that of their objectives.
+
+    The exporter plays many systems, so it is many services.
+    """
+    objectives = {name: {**promise, "window": window} for name, promise in _OBJECTIVES.items()}
     business = declared_metrics("business")
     gateway = declared_metrics("dependencies")["external_api_duration_seconds"]
     return (
@@ -67,7 +74,7 @@ def monitored() -> tuple[MonitoredService, ...]:
             SHOP,
             exposes=("http", "database", "cache", "dependencies", "rate-limit"),
             metrics={name: business[name] for name in _SOLD},
-            objectives=_OBJECTIVES,
+            objectives=objectives,
         ),
         _service(
             "demo-gateway",
@@ -75,7 +82,7 @@ def monitored() -> tuple[MonitoredService, ...]:
             GATEWAY,
             exposes=("http", "cache"),
             metrics={"external_api_duration_seconds": gateway},
-            objectives=_OBJECTIVES,
+            objectives=objectives,
         ),
         _service(
             "demo-traffic",

@@ -65,7 +65,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
 
 def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[str, Any]:
     config = context.config
-    limits: dict[str, Any] = {"time": config.retention.time}
+    limits: dict[str, Any] = {"time": config.retention_time}
     if config.retention.size:
         limits["size"] = config.retention.size
     jobs = [scrape_job(context, metrics, service.name) for service in others for metrics in service.metrics]

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.catalogue import all_alerts
 from components.config import StackFileError
 from components.rules import StackLimits, chosen_groups, subjects_on
 from tests.support import data, planned, service, stack
@@ -91,9 +92,73 @@ def test_values_of_the_wrong_unit() -> None:
     assert "alerts.APIHighErrorRate.severity (is 'high'): must be one of none, warning, critical, emergency" in text
 
 
-@pytest.mark.parametrize("settings", [True, "on", 5, [1]])
+@pytest.mark.parametrize("settings", [True, "on", "off", None, 5, [1]])
 def test_settings_that_are_none(settings: Any) -> None:
-    assert "alerts.APIHighErrorRate" in error({"APIHighErrorRate": settings})
+    shown = "" if settings is None or isinstance(settings, list) else f" (is {settings!r})"
+    assert error({"APIHighErrorRate": settings}) == (
+        f"stacks/Pulumi.test.yaml: 1 problem\n  alerts.APIHighErrorRate{shown}: must be `off` without quotes, or a "
+        "mapping such as {threshold: 2%, for: 10m}"
+    )
+
+
+def test_the_watchdog_is_on_where_somebody_waits_for_it() -> None:
+    hook = {"type": "webhook", "url": "http://hook.example.com/"}
+    alerting = {"channels": {"a": hook}, "dead_mans_switch": {"channel": "a"}}
+    with pytest.raises(
+        StackFileError, match=r"alerts.Watchdog \(is off\): is what alerting.dead_mans_switch waits for"
+    ):
+        stack(alerting=alerting, alerts={"Watchdog": False})
+    stack(alerting=alerting, alerts={"HighCPUUsage": False})
+    stack(alerts={"Watchdog": False})
+
+
+@pytest.mark.parametrize(
+    ("alerts", "said"),
+    [
+        (
+            {"DiskSpaceLow": {"threshold": "3%"}},
+            "DiskSpaceLow.threshold (is 3%): must be above the 5% of DiskSpaceCritical, which silences it",
+        ),
+        (
+            {"DiskSpaceLow": {"threshold": "5%"}},
+            "DiskSpaceLow.threshold (is 5%): must be above the 5% of DiskSpaceCritical, which silences it",
+        ),
+        (
+            {"BackupStaleCritical": {"threshold": "1d"}},
+            "BackupStaleCritical.threshold (is 1d): must be above the 1d1h of BackupStale, which it silences",
+        ),
+        (
+            {"CertificateExpiryCritical": {"threshold": "30d"}, "CertificateExpiringSoon": {"threshold": "20d"}},
+            (
+                "CertificateExpiringSoon.threshold (is 20d): must be above the 30d of CertificateExpiryCritical, "
+                "which silences it"
+            ),
+        ),
+    ],
+)
+def test_of_two_alerts_on_one_value_the_one_that_silences_is_the_stricter(alerts: Any, said: str) -> None:
+    assert error(alerts).split("\n  ", 1)[1] == f"alerts.{said}"
+
+
+def test_two_alerts_on_one_value_may_be_anywhere_else() -> None:
+    for alerts in (
+        {"DiskSpaceLow": {"threshold": "6%"}},
+        {"DiskSpaceLow": {"threshold": "3%"}, "DiskSpaceCritical": {"threshold": "2%"}},
+        {"DiskSpaceLow": {"threshold": "3%"}, "DiskSpaceCritical": False},
+        {"DiskSpaceCritical": {"threshold": "50%"}, "DiskSpaceLow": False},
+    ):
+        stack(alerts=alerts)
+    assert "must be a ratio" in error({"DiskSpaceLow": {"threshold": 7}})
+
+
+def test_the_catalogues_own_numbers_are_not_crossed() -> None:
+    """Each alert with its own number, which says the same as nothing."""
+    defaults = {
+        alert: {"threshold": parameters["threshold"].default}
+        for alert, file in all_alerts().items()
+        if "threshold" in (parameters := file.parameters.get(alert, {}))
+    }
+    stack(alerts=defaults)
 
 
 def test_limits_are_the_numbers_of_the_stack() -> None:

@@ -157,12 +157,84 @@ def test_a_latency_objective_is_one_of_the_buckets() -> None:
     stack(services=[service(exposes=["http"], objectives={"latency": {"target": "99%", "threshold": "250ms"}})])
 
 
-def test_an_objective_whose_alerts_could_never_fire_is_refused() -> None:
-    text = error(exposes=["http"], objectives={"availability": {"target": "93%"}})
-    assert "objectives.availability.target (is 0.93): is too low for burn rate alerts to fire" in text
-    assert "above 93.1% with a window of 30d" in text
-    stack(services=[service(exposes=["http"], objectives={"availability": {"target": "93.1%"}})])
-    assert "97.7%" in error(exposes=["http"], objectives={"availability": {"target": "95%", "window": "90d"}})
+def failing(failed: dict[str, str], **labels: Any) -> dict[str, Any]:
+    """A service with an objective on a counter of jobs that has these labels."""
+    return {
+        "metrics": {"jobs_total": {"type": "counter", "labels": labels}},
+        "objectives": {"availability": {"target": "99%", "requests": "jobs_total", "failed": failed}},
+    }
+
+
+JOBS = ["done", "failed"]
+FAILED = "services[0].objectives.availability.failed"
+
+
+@pytest.mark.parametrize("pattern", ["5(..", "(?=5)5..", "5{2,1}", r"\\", "[z-a]"])
+def test_a_pattern_that_prometheus_cannot_read_is_no_traceback(pattern: str) -> None:
+    if pattern == r"\\":
+        pattern = "\\"
+    text = error(exposes=["http"], objectives={"availability": {"target": "99%", "failed": {"status_code": pattern}}})
+    assert f"{FAILED}.status_code (is {pattern!r}): is no regular expression that Prometheus reads: " in text
+
+
+def test_failures_that_never_happen_are_refused() -> None:
+    text = error(**failing({"result": "fail"}, result=JOBS))
+    assert text.endswith(
+        f"{FAILED}.result (is 'fail'): matches none of the values that jobs_total is declared with: done, failed\n"
+        "      hint: did you mean failed?"
+    )
+    assert f"{FAILED}.result (is 'FAILED'): matches none" in error(**failing({"result": "FAILED"}, result=JOBS))
+
+
+@pytest.mark.parametrize(
+    ("failed", "labels"),
+    [
+        ({"result": ".*"}, {"result": JOBS}),
+        ({"result": "done|failed"}, {"result": JOBS}),
+        ({"result": ".*"}, {"result": 3}),
+        ({"result": "(.+)"}, {"result": 3}),
+        ({"result": ".*", "kind": ".+"}, {"result": 3, "kind": ["a", "b"]}),
+    ],
+)
+def test_failures_that_every_request_is_are_refused(failed: dict[str, str], labels: dict[str, Any]) -> None:
+    text = error(**failing(failed, **labels))
+    assert f"{FAILED} (is {', '.join(f'{key}: {value}' for key, value in failed.items())}): takes every request" in text
+
+
+@pytest.mark.parametrize(
+    ("failed", "labels"),
+    [
+        ({"result": "fail.*"}, {"result": JOBS}),
+        ({"result": "[^d].*"}, {"result": 3}),
+        ({"result": "..."}, {"result": 3}),
+        ({"result": "fail(?i:ED)"}, {"result": ["done", "failed"]}),
+        ({"result": "[[:lower:]]{6}"}, {"result": JOBS}),
+        ({"result": "failed", "kind": ".*"}, {"result": JOBS, "kind": 2}),
+    ],
+)
+def test_failures_that_some_requests_are_are_taken(failed: dict[str, str], labels: dict[str, Any]) -> None:
+    stack(services=[service(**failing(failed, **labels))])
+
+
+@pytest.mark.parametrize("name", ["up", "scrape_duration_seconds", "ALERTS"])
+@pytest.mark.parametrize("foreign", [True, False])
+def test_a_metric_of_prometheus_itself_is_not_declared(name: str, foreign: bool) -> None:
+    text = metric_error(name, type="gauge", foreign=foreign)
+    assert f"services[0].metrics.{name}: is a metric of Prometheus itself" in text
+
+
+def test_values_and_buckets_that_count_twice_or_without_end() -> None:
+    text = metric_error("checkout_orders_total", type="counter", labels={"state": ["open", "paid", "open"]})
+    assert "services[0].metrics.checkout_orders_total.labels.state: " in text
+    assert "names open twice" in text
+    text = metric_error("checkout_wait_seconds", type="histogram", buckets=[1, float("inf")])
+    assert "checkout_wait_seconds.buckets[1] (is inf): must be a number that is not infinite" in text
+
+
+def test_fewer_instances_than_targets() -> None:
+    text = error(instances=1)
+    assert "services[0].instances (is 1): must be at least 2, the number of its static targets\n" in text
+    assert stack(services=[service(instances=2)]).services[0].instances == 2
 
 
 @pytest.mark.parametrize("target", [1, "100%", "40%", 99.9, "0.999", True])
@@ -193,3 +265,4 @@ def test_memory_in_words() -> None:
     assert memory_text(10_000) == "78MB"
     assert memory_text(1) == "1MB"
     assert memory_text(1_000_000) == "7.6GB"
+    assert memory_text(10**15) == "more than 1TB"

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from components.catalogue import ROOT
 from components.config import StackConfig, StackFileError, load_stack_file, parse_stack
 from components.config.load import FOLDER, stack_path
+from components.config.metrics import Subject
 from components.plan import plan_stack_file, read_target_files
 from tests.support import ACCESS, MINIMAL, STACKS, changed, stack
 
 CHANNEL_TYPES = "'slack', 'pagerduty', 'email', 'webhook', 'opsgenie'"
 FILE = "stacks/Pulumi.test.yaml"
 SECRET = "hunter2-s3cr3t"
+SHOP = {"name": "shop", "team": "web", "discovery": {"static": {"targets": ["shop:80"]}}}
+*FIRST, LAST = map(repr, get_args(Subject))
+SUBJECTS = f"{', '.join(FIRST)} or {LAST}"
 
 
 def error_of(data: Any) -> StackFileError:
@@ -74,7 +80,10 @@ def load_error(folder: Path, text: str | bytes) -> str:
         ),
         (
             changed(MINIMAL, alerting={"channels": {"pager": {"type": "pager", "url": "x"}}}),
-            f"alerting.channels.pager.type (is 'pager'): must be one of {CHANNEL_TYPES}",
+            (
+                f"alerting.channels.pager.type (is 'pager'): must be one of {CHANNEL_TYPES}\n"
+                "      hint: did you mean pagerduty?"
+            ),
         ),
         (
             changed(MINIMAL, alerting={"channels": {"pager": {"url": {"secret": "x"}}}}),
@@ -101,6 +110,62 @@ def load_error(folder: Path, text: str | bytes) -> str:
             "docker.subnet (is 'nope'): must be a network such as 172.30.0.0/24, with no host bits set",
         ),
         (None, "the stack: must be a mapping of keys to values"),
+        (changed(MINIMAL, demo="yess"), "demo (is 'yess'): must be true or false"),
+        (
+            changed(MINIMAL, services=[changed(SHOP, instances="two")]),
+            "services[0].instances (is 'two'): must be a whole number",
+        ),
+        (
+            changed(MINIMAL, services=[changed(SHOP, exposes=["htpp"])]),
+            f"services[0].exposes[0] (is 'htpp'): input should be {SUBJECTS}\n      hint: did you mean http?",
+        ),
+        (
+            changed(MINIMAL, services=[changed(SHOP, discovery={"static": {"targets": ["http://shop:80"]}})]),
+            (
+                "services[0].discovery.static.targets[0] (is 'http://shop:80'): must be host or host:port, "
+                "without http:// and without a path"
+            ),
+        ),
+        (
+            changed(MINIMAL, services=[changed(SHOP, discovery={"static": {"targets": []}})]),
+            "services[0].discovery.static.targets: must name at least one",
+        ),
+        (
+            changed(MINIMAL, alerting={"routes": [{"match": {"severity": [1]}, "channels": ["a"]}]}),
+            "alerting.routes[0].match.severity[0] (is 1): must be text",
+        ),
+        (
+            changed(MINIMAL, services=[changed(SHOP, authentication={"bearer": {"token": "abc"}})]),
+            (
+                "services[0].authentication.bearer.token: must name a secret, for example {secret: bearerToken}; "
+                "its value never stands in this file"
+            ),
+        ),
+        (
+            changed(MINIMAL, alerting={"channels": {"on-call": {"type": "pagerduty", "routing_key": "abc"}}}),
+            (
+                "alerting.channels.on-call.routing_key: must name a secret, for example {secret: onCallRoutingKey}; "
+                "its value never stands in this file"
+            ),
+        ),
+        (
+            changed(MINIMAL, environment="Prod"),
+            (
+                "environment (is 'Prod'): must be lower-case letters, digits and single hyphens, "
+                "beginning with a letter: team-chat"
+            ),
+        ),
+        (
+            changed(MINIMAL, environment="a" * 64),
+            f"environment (is '{'a' * 56}...): must be at most 63 characters long",
+        ),
+        (
+            changed(MINIMAL, grafana={"root_url": "grafana.example.com"}),
+            (
+                "grafana.root_url (is 'grafana.example.com'): must be a URL such as https://example.com/path, "
+                "without a login in it"
+            ),
+        ),
     ],
 )
 def test_a_problem_names_file_key_value_and_what_is_allowed(data: Any, words: str) -> None:
@@ -112,6 +177,18 @@ def test_an_unknown_key_lists_what_the_stack_takes_and_the_nearest() -> None:
     assert problem.hint == "did you mean retention?"
     for key in StackConfig.model_fields:
         assert f" {key}" in problem.message
+
+
+@pytest.mark.parametrize(("name", "meant"), [("dashboards", "golden-signal"), ("dashboards", "cassandr")])
+def test_a_word_of_a_closed_set_has_a_hint(name: str, meant: str) -> None:
+    (problem,) = error_of(changed(MINIMAL, **{name: [meant]})).problems
+    assert problem.hint.startswith(f"did you mean {meant}")
+
+
+def test_nobody_reads_a_regular_expression() -> None:
+    """Each pattern of the models has words for it: pydantic would show the pattern itself."""
+    for path in (ROOT / "components" / "config").glob("*.py"):
+        assert not re.search(r"(Field|StringConstraints)\([^)]*\bpattern=", path.read_text()), path
 
 
 def test_several_problems_are_told_at_once_each_with_its_key() -> None:
@@ -175,7 +252,7 @@ def test_a_secret_in_plain_text_is_refused_and_never_repeated(changes: dict[str,
 def test_what_should_name_a_secret_says_how(value: object) -> None:
     error = error_of(changed(MINIMAL, access=ACCESS | {"password": value}))
     assert str(error) == (
-        f"{FILE}: 1 problem\n  access.password: must name a secret, for example {{secret: slackUrl}}; "
+        f"{FILE}: 1 problem\n  access.password: must name a secret, for example {{secret: accessPassword}}; "
         "its value never stands in this file"
     )
 

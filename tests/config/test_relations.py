@@ -90,6 +90,20 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     ({"probes": [PROBE, PROBE]}, "probes[1].name (is home): is there twice"),
     ({"probes": [{**PROBE, "interval": "5m"}]}, "probes[0].interval (is 5m): must be at most 2m30s"),
+    (
+        {"probes": [{**PROBE, "target": "a.example.com"}]},
+        (
+            "probes[0].target (is a.example.com): must be a URL such as https://shop.example.com/health, "
+            "without a login in it, for module http_2xx"
+        ),
+    ),
+    (
+        {"probes": [{**PROBE, "module": "tcp_connect"}]},
+        (
+            "probes[0].target (is https://example.com): must be host:port, such as mail.example.com:25, "
+            "without http://, for module tcp_connect"
+        ),
+    ),
     ({"probes": [PROBE], "exporters": {"blackbox": False}}, "probes: need exporters.blackbox: true"),
     (
         {"ports__grafana": 9090},
@@ -209,3 +223,23 @@ def test_text_that_would_be_replaced_by_a_secret_is_refused() -> None:
     data = {"environment": "dev", "grafana": {"admin_user": "x<secret:slackUrl>"}}
     with pytest.raises(StackFileError, match=r"grafana.admin_user .*must not hold a placeholder"):
         parse_stack(data, "stacks/Pulumi.x.yaml")
+
+
+@pytest.mark.parametrize(
+    ("module", "good", "bad"),
+    [
+        ("http_2xx", ["http://a", "https://[::1]:8443/x?y=@", "https://a?x"], ["a:80", "ftp://a", "https://u:p@a/"]),
+        ("http_post_2xx", ["https://a.example.com/x"], ["a.example.com/x"]),
+        ("tcp_connect", ["a:25", "[::1]:25", "192.0.2.1:65535"], ["a", "tcp://a:25", "a:0", "a:25/x"]),
+        ("tls_connect", ["a.example.com:993"], ["https://a.example.com", "a.example.com"]),
+        ("dns", ["192.0.2.53", "[::1]:53", "ns.example.com:53"], ["dns://a", "a/b"]),
+        ("icmp", ["192.0.2.1", "a.example.com", "2001:db8::1"], ["http://a", "a:80", "a/b"]),
+    ],
+)
+def test_a_probe_asks_what_its_module_can_ask(module: str, good: list[str], bad: list[str]) -> None:
+    for target in good:
+        assert stack(probes=[{"name": "one", "target": target, "module": module}]).probes[0].target == target
+    for target in bad:
+        assert f"probes[0].target (is {target}): must be " in error_of(
+            probes=[{"name": "one", "target": target, "module": module}]
+        )

@@ -101,7 +101,7 @@ def ends(shared: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[En
             {"match": {"team": "quiet"}, "channels": ["hook"], "mute": ["always"]},
             {"match": {"team": "infra"}, "channels": ["hook"], "group_by": ["alertname", "device"]},
         ],
-        alerting__time_intervals={"always": [{"weekdays": ["sunday:saturday"]}]},
+        alerting__time_intervals={"always": [{"days_of_month": ["1:31"]}]},
         alerting__runbooks_url="https://runbooks.example.com",
     )
     day = '"group_interval": "1d",\n        "repeat_interval": "23h",'

@@ -47,7 +47,7 @@ def test_it_allows_what_the_models_allow(name: str) -> None:
     ("change", "message"),
     [
         ({"retension": {}}, "'retension' was unexpected"),
-        ({"retention": {"time": "15"}}, "does not match"),
+        ({"scrape": {"interval": "15"}}, "does not match"),
         ({"environment": "Prod"}, "does not match"),
         ({"ports": {"prometheus": True}}, "is not of type"),
         (

@@ -99,7 +99,7 @@ def test_several_channels_become_one_receiver_with_an_integration_of_each() -> N
 
 def test_matchers_are_quoted_and_lists_match_each_value_literally() -> None:
     critical, quoted = config(everything())["route"]["routes"][2:]
-    assert critical["matchers"] == ['severity=~"critical|a\\\\|b"']
+    assert critical["matchers"] == ['severity="critical"', 'zone=~"b|a\\\\|b"']
     assert critical["group_wait"] == "10s"
     assert "continue" not in critical
     assert quoted["matchers"] == ['team="say \\"hi\\""']

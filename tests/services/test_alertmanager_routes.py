@@ -31,8 +31,8 @@ def routes_of(**route: Any) -> dict[str, Any]:
 
 
 def test_what_must_not_match_is_negated() -> None:
-    found = routes_of(match={}, not_match={"team": "x", "severity": ["a", "b.c"]})
-    assert found["matchers"] == ['team!="x"', 'severity!~"a|b\\\\.c"']
+    found = routes_of(match={}, not_match={"team": "x", "zone": ["a", "b.c"]})
+    assert found["matchers"] == ['team!="x"', 'zone!~"a|b\\\\.c"']
 
 
 def test_a_digest_is_a_message_a_day_for_each_category_and_team() -> None:

@@ -35,7 +35,9 @@ def test_the_blackbox_exporter_offers_every_module_that_a_stack_file_may_name() 
 def test_raw_sockets_are_there_only_for_a_probe_that_needs_them() -> None:
     ping = {"name": "gateway", "target": "192.0.2.1", "module": "icmp"}
     assert one("blackbox-exporter").capabilities == ()
-    assert one("blackbox-exporter", probes=[ping | {"module": "tcp_connect"}]).capabilities == ()
+    assert (
+        one("blackbox-exporter", probes=[ping | {"module": "tcp_connect", "target": "192.0.2.1:22"}]).capabilities == ()
+    )
     assert one("blackbox-exporter", probes=[ping]).capabilities == ("NET_RAW",)
 
 
