@@ -47,7 +47,9 @@ def alert_problems(settings: Mapping[str, Any], dead_mans_switch: bool) -> Itera
             yield from _problems_of(alert, own, known[alert].parameters.get(alert, {}))
         elif alert == "Watchdog" and dead_mans_switch:
             hint = "leave it on, or take alerting.dead_mans_switch away"
-            yield Problem(f"alerts.{alert}", "is what alerting.dead_mans_switch waits for: it would call", "off", hint)
+            yield Problem(
+                f"alerts.{alert}", "is what alerting.dead_mans_switch waits for: without it, that calls", "off", hint
+            )
     for name in sorted({file.subject for alert, file in known.items() if alert in settings}):
         file = next(file for file in known.values() if file.subject == name)
         yield from _crossed(settings, file)

@@ -143,6 +143,9 @@ def _failed_problems(key: str, objective: Availability, requests: DeclaredMetric
         declared = requests.labels[label]
         values = declared if isinstance(declared, tuple) else _ANY_VALUE
         matched = _matching(pattern, values)
+        if matched is None:
+            all_failed = False
+            continue
         if isinstance(declared, tuple) and not matched:
             message = f"matches none of the values that {objective.requests} is declared with: {', '.join(declared)}"
             yield Problem(f"{key}.{label}", message, repr(pattern), near(pattern, declared))
@@ -153,13 +156,13 @@ def _failed_problems(key: str, objective: Availability, requests: DeclaredMetric
         yield Problem(key, f"takes every request of {objective.requests} for a failure", patterns, hint)
 
 
-def _matching(pattern: str, values: Sequence[str]) -> tuple[str, ...]:
-    """The values that a pattern of Prometheus matches as a whole; one that only Prometheus reads may match any."""
+def _matching(pattern: str, values: Sequence[str]) -> tuple[str, ...] | None:
+    """The values that a pattern of Prometheus matches as a whole; None for one that only Prometheus can read."""
     try:
         with warnings.catch_warnings(action="error"):  # of [[:alpha:]], which is a class to Prometheus only
             expression = re.compile(pattern, re.DOTALL)
     except (re.error, FutureWarning):
-        return tuple(values[:1])
+        return None
     return tuple(value for value in values if expression.fullmatch(value))
 
 

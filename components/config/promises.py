@@ -72,7 +72,7 @@ def _pace_problems(promises: Sequence[Promise], alerts: Mapping[str, Any]) -> It
         if unreachable and name in own:
             most, key, objective = min(unreachable, key=lambda each: each[0])
             message = f"is out of reach: {key} of {objective.target:.6g} burns less even when every request fails"
-            yield Problem(f"alerts.{alert}.{name}", message, str(own[name]), f"below {most:.3g}")
+            yield Problem(f"alerts.{alert}.{name}", message, str(own[name]), f"below {most:.2%}")
             continue
         for _, key, objective in unreachable:
             if key not in told:

@@ -51,8 +51,10 @@ def _value_problems(key: str, labels: Mapping[str, str | Sequence[str]]) -> Iter
         allowed = _values_of(label)
         for value in dict.fromkeys(_listed(labels[label])):
             if value not in allowed:
-                known = "docs/guide/alerts.md lists them all" if label == "alertname" else ", ".join(allowed)
-                message = f"no alert of the catalogue has this {label}: {known}"
+                known = (
+                    "docs/guide/alerts.md lists them all" if label == "alertname" else f"there are {', '.join(allowed)}"
+                )
+                message = f"no alert of the catalogue has this {label}; {known}"
                 yield Problem(f"{key}.{label}", message, value or '""', near(value, allowed))
 
 

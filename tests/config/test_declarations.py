@@ -209,6 +209,7 @@ def test_failures_that_every_request_is_are_refused(failed: dict[str, str], labe
         ({"result": "..."}, {"result": 3}),
         ({"result": "fail(?i:ED)"}, {"result": ["done", "failed"]}),
         ({"result": "[[:lower:]]{6}"}, {"result": JOBS}),
+        ({"result": "[[:upper:]]+"}, {"result": ["failed"]}),
         ({"result": "failed", "kind": ".*"}, {"result": JOBS, "kind": 2}),
     ],
 )

@@ -88,21 +88,21 @@ def test_an_objective_whose_alerts_could_never_fire_is_refused() -> None:
 @pytest.mark.parametrize(
     ("alert", "settings", "limit"),
     [
-        ("SLOBurnRateHigh", {"share_1h": "80%"}, "0.0278"),
-        ("SLOBurnRateHigh", {"share_6h": "20%"}, "0.167"),
-        ("SLOBurnRateElevated", {"share_1d": "70%"}, "0.667"),
+        ("SLOBurnRateHigh", {"share_1h": "80%"}, 2.78),
+        ("SLOBurnRateHigh", {"share_6h": "20%"}, 16.67),
+        ("SLOBurnRateElevated", {"share_1d": "70%"}, 66.67),
     ],
 )
 def test_a_share_that_could_never_burn_at_the_stacks_targets_is_refused(
-    alert: str, settings: dict[str, str], limit: str
+    alert: str, settings: dict[str, str], limit: float
 ) -> None:
     ((name, share),) = settings.items()
     text = error_of(services=promising(target="95%"), alerts={alert: settings})
     assert text == (
         f"alerts.{alert}.{name} (is {share}): is out of reach: {KEY} of 0.95 burns less even when every request fails"
-        f"\n      hint: below {limit}"
+        f"\n      hint: below {limit}%"
     )
-    stack(services=promising(target="95%"), alerts={alert: {name: float(limit) - 0.001}})
+    stack(services=promising(target="95%"), alerts={alert: {name: limit / 100 - 0.001}})
     stack(services=[SHOP], alerts={alert: settings})
 
 

@@ -32,12 +32,17 @@ def error_of(route: dict[str, Any], **intervals: Any) -> str:
 @pytest.mark.parametrize(
     ("label", "value", "known", "hint"),
     [
-        ("severity", "critcal", ": none, warning, critical, emergency", "did you mean critical?"),
-        ("severity", "info", ": none, warning, critical, emergency", ""),
-        ("category", "performanc", ": availability, backup, business, compliance, ", "did you mean performance?"),
-        ("category", "", ": availability, ", ""),
-        ("alertname", "ServiceDwon", ": docs/guide/alerts.md lists them all", "did you mean ServiceDown?"),
-        ("alertname", "Nope", ": docs/guide/alerts.md lists them all", ""),
+        ("severity", "critcal", "; there are none, warning, critical, emergency", "did you mean critical?"),
+        ("severity", "info", "; there are none, warning, critical, emergency", ""),
+        (
+            "category",
+            "performanc",
+            "; there are availability, backup, business, compliance, ",
+            "did you mean performance?",
+        ),
+        ("category", "", "; there are availability, ", ""),
+        ("alertname", "ServiceDwon", "; docs/guide/alerts.md lists them all", "did you mean ServiceDown?"),
+        ("alertname", "Nope", "; docs/guide/alerts.md lists them all", ""),
     ],
 )
 @pytest.mark.parametrize("key", ["match", "not_match"])
