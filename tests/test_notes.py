@@ -47,6 +47,14 @@ def test_a_route_that_no_alert_goes_by() -> None:
     assert routed({"match": {"instance": "anything"}}) == [], "what only series know is not judged"
 
 
+def test_a_team_in_a_route_that_owns_nothing() -> None:
+    teams = {"match": {"team": ["web", "platform", "network", "wbe"]}}
+    ping = {"name": "gateway", "target": "192.0.2.1", "module": "icmp", "team": "network"}
+    assert routed(teams, services=[SHOP], probes=[ping]) == [
+        "alerting.routes[0].match: team wbe owns no service or probe here; did you mean web?"
+    ]
+
+
 def test_a_route_behind_one_that_takes_everything_it_matches() -> None:
     critical, page = {"match": {"severity": "critical"}}, {"match": {"severity": ["critical", "emergency"]}}
     behind = "alerting.routes[{}] gets no alert: the routes before it take all that it matches".format
