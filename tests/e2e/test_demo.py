@@ -98,11 +98,11 @@ def test_a_pool_that_is_used_up_shows_and_recovers(demo: Demo) -> None:
 
 
 def test_every_fault_of_the_guide_shows_in_its_alerts(demo: Demo) -> None:
-    """All at once, but for those that would hide others or take minutes; pending is enough, patience is tested."""
+    """All at once, but for those that would hide others or take long; pending is enough, patience is tested."""
     page = (ROOT / "docs" / "guide" / "demo.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([a-z-]+)` \|[^|]*\| (\w.*) \|$", page, re.MULTILINE)
     faults = {name: alerts.split(", ") for name, alerts in rows}
-    for name in ("errors", "pool-exhaustion", "few-customers", *SERVICES):
+    for name in ("errors", "pool-exhaustion", "few-customers", "security-events", *SERVICES):
         faults.pop(name, None)
     assert len(faults) > 15
     expected = {alert for alerts in faults.values() for alert in alerts}
