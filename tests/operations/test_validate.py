@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from components.spec import File, Plan, Port, Service, Volume
+from components.yaml_text import dump
 from operations import programs
 from operations.consistency import dashboard_problems, datasource_problems, name_problems, port_problems
 from operations.layout import laid_out
@@ -306,3 +307,10 @@ def test_several_stacks_are_all_validated(capsys: pytest.CaptureFixture[str], tm
     assert validate_command(["dev", str(bad)], json=True) == 1
     report = json.loads(capsys.readouterr().out)
     assert (report["ok"], [each["ok"] for each in report["stacks"]]) == (False, [True, False])
+
+
+def test_settings_without_effect_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "Pulumi.test.yaml"
+    file.write_text(dump({"config": {"observatory:stack": {"environment": "test", "ports": {"demo": 8003}}}}))
+    assert validate_command([str(file)], json=False) == 0
+    assert "ports.demo has no effect: demo is false" in capsys.readouterr().err

@@ -251,7 +251,11 @@ def test_a_title_names_the_alert_else_what_the_group_has_in_common(tmp_path: Pat
     other = alert("Other", "i", "01:00", service="checkout")
     title = "[FIRING {}] critical: {} (prod)".format
     for channel, name in (("slack", "title"), ("mail", "headers.Subject"), ("pagerduty", "description")):
-        assert field(channel, name, message(("service",), *DOWN), tmp_path) == title(2, "ServiceDown")
+        assert field(channel, name, message(("service",), *DOWN), tmp_path) == title(2, "checkout: ServiceDown")
+        assert field(channel, name, message(("service", "alertname"), *DOWN), tmp_path) == title(2, "ServiceDown")
+        assert field(channel, name, message((), *DOWN), tmp_path) == title(2, "ServiceDown")
+        digest = message(("category", "team"), *DOWN)
+        assert field(channel, name, digest, tmp_path) == title(2, "availability, payments"), "the same each day"
         assert field(channel, name, message(("service",), *DOWN, other), tmp_path) == title(3, "checkout")
         assert field(channel, name, message((), *DOWN, other), tmp_path) == title(3, "alerts")
 
