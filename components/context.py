@@ -36,13 +36,16 @@ class Context:
         mebibytes = size_bytes(own.memory) // 2**20 if own.memory else memory
         return Resources(mebibytes, cpus if own.cpus is None else own.cpus)
 
-    def port(self, name: str, number: int, published: str = "", scheme: str = "http") -> Port:
+    def port(self, name: str, number: int, published: str = "", scheme: str = "http", intake: bool = False) -> Port:
         """A port of a product, published if the stack file publishes `published`."""
         address, host_port = self.config.ports.published().get(published, ("127.0.0.1", None))
-        return Port(name, number, host_port, address, scheme)
+        return Port(name, number, host_port, address, scheme, intake)
 
     def external_url(self, name: str, number: int, published: str, scheme: str) -> str:
         """The address for links: as people reach it if published, else by the network name."""
+        cluster = self.config.kubernetes
+        if cluster and cluster.ingress and (host := getattr(cluster.ingress.hosts, name, None)):
+            return f"https://{host}"
         found = self.config.ports.published().get(published)
         if found is None:
             return f"{scheme}://{name}:{number}"

@@ -51,6 +51,8 @@ class Port:
     published: int | None = None
     address: str = "127.0.0.1"
     scheme: str = "http"
+    intake: bool = False
+    """The user's own services send to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,22 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A connection that a program opens: to a service of the stack, or outside of it (""); port None is any."""
+
+    service: str = ""
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformApi:
+    """What a program reads from the platform's own API: what runs in `namespaces`, and the nodes themselves."""
+
+    namespaces: tuple[str, ...] = ()
+    nodes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One program of the stack. `name` is its network name and the same on every platform."""
 
@@ -136,6 +154,12 @@ class Service:
     host_mounts: tuple[HostMount, ...] = ()
     host_pid: bool = False
     capabilities: tuple[str, ...] = ()
+    per_node: bool = False
+    """Runs once on every machine of the platform, because it watches that machine."""
+    calls: tuple[Call, ...] = ()
+    """All connections that the program opens; a platform may allow these and no others."""
+    api: PlatformApi | None = None
+    """Only where the platform has an API that a stack file can ask for."""
     meets_services: bool = False
     """Talks to the user's own services, which live outside of the stack's network."""
     read_only: bool = True

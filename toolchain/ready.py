@@ -24,6 +24,7 @@ _CLEANING_SECONDS = 15.0
 _DEMO = re.compile(r"^\s+demo:\s*true\s*(#.*)?$", re.MULTILINE)
 _DEPLOY = ("pulumi", "pulumi-resource-docker")
 _VALIDATE = ("promtool", "amtool")
+_CLUSTER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "prometheus")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ PURPOSES = {
     "test": Purpose(_VALIDATE, develop=True),
     "preview": Purpose(_DEPLOY),
     "up": Purpose(_DEPLOY, engine=True),
-    "e2e": Purpose((*_DEPLOY, *_VALIDATE), engine=True, develop=True, demo=True),
+    "e2e": Purpose((*_DEPLOY, *_VALIDATE, *_CLUSTER), engine=True, develop=True, demo=True),
     "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
     "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import ipaddress
 from collections.abc import Iterator
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,8 @@ from components.config.alerting import Alerting, alerting_problems
 from components.config.base import Model, Name, seconds
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError
+from components.config.kubernetes import Kubernetes
+from components.config.platform import only_own_settings, platform_problems
 from components.config.products import (
     Access,
     Data,
@@ -67,8 +69,9 @@ class StackConfig(Model):
 
     stack: Literal["prometheus"] = Field(default="prometheus", description="Which products; one choice so far.")
     environment: Name = Field(description="Becomes the label `environment` on every series and alert.")
-    platform: Literal["docker"] = Field(default="docker", description="Where to; one choice so far.")
+    platform: Literal["docker", "kubernetes"] = Field(default="docker", description="Where to.")
     docker: Docker = Docker()
+    kubernetes: Kubernetes | None = Field(default=None, description="With `platform: kubernetes`, and only then.")
     ports: Ports = Ports()
     access: Access | None = Field(default=None, description="TLS and passwords. Default: none, so loopback only.")
     retention: Retention = Retention()
@@ -93,6 +96,11 @@ class StackConfig(Model):
     images: Images = Images()
     data: Data = Data()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _platform(cls, data: Any) -> Any:
+        return only_own_settings(data)
+
     @model_validator(mode="after")
     def _relations(self) -> Self:
         checks = (
@@ -104,6 +112,7 @@ class StackConfig(Model):
             self._check_channels,
             self._check_products,
             self._check_alerts,
+            self._check_platform,
         )
         problems = [problem for check in checks for problem in check()]
         if problems:
@@ -178,6 +187,9 @@ class StackConfig(Model):
 
     def _check_channels(self) -> Iterator[Problem]:
         yield from alerting_problems(self.alerting, self.services)
+
+    def _check_platform(self) -> Iterator[Problem]:
+        yield from platform_problems(self)
 
     def _check_alerts(self) -> Iterator[Problem]:
         yield from alert_problems(self.alerts)

@@ -17,7 +17,7 @@ from components.services.scraping import (
     service_secrets,
     target_files,
 )
-from components.spec import File, Metrics, Probe, Reload, Service, Volume
+from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
 from components.yaml_text import dump
 
 NAME, PORT = "prometheus", 9090
@@ -45,6 +45,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         config_folder=_FOLDER,
         files=files,
         meets_services=True,
+        calls=_calls(context, others, own),
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
         volumes=(Volume("prometheus-data", "/prometheus"),),
         stop_grace=120,
@@ -85,6 +86,14 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
         "alerting": {"alertmanagers": _alertmanagers(context, others)},
         "scrape_configs": jobs,
     }
+
+
+def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[Call, ...]:
+    """What is scraped, where alerts go, and services of the user, whose addresses only their discovery knows."""
+    inside = [Call(service.name, metrics.port) for service in others for metrics in service.metrics]
+    inside += [Call(NAME, own.port)]
+    inside += [Call(each.name, each.port("http").number) for each in others if each.name == "alertmanager"]
+    return tuple(dict.fromkeys([*inside, *([Call()] if context.config.services else [])]))
 
 
 def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
