@@ -72,6 +72,8 @@ def exposed_by_services(config: StackConfig) -> set[str]:
 def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:
     """Every subject that has series in this stack; what dashboards need is among these or not."""
     found = set(products)
+    if config.kubernetes and config.exporters.cadvisor:
+        found.add("cadvisor")  # built into each kubelet
     for service in config.services:
         found |= {"services", *service.exposes}
         found |= {"slo"} if service.objectives.availability or service.objectives.latency else set()

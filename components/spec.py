@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 SECRET_TOKEN = re.compile(r"<(secret|bcrypt):([A-Za-z][A-Za-z0-9]*)>")
 """How a secret stands in a planned file: `<secret:name>` is its value, `<bcrypt:name>` a bcrypt hash of it."""
@@ -122,10 +123,14 @@ class Metrics:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A connection that a program opens: to a service of the stack, or outside of it (""); port None is any."""
+    """A connection that a program opens: to a service of the stack, or outside of it (""); port None is any.
+
+    With `namespaces`, to the platform's programs there only; these may have a name for the port.
+    """
 
     service: str = ""
-    port: int | None = None
+    port: int | str | None = None
+    namespaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,8 @@ class PlatformApi:
 
     namespaces: tuple[str, ...] = ()
     nodes: bool = False
+    folder: ClassVar[str] = "/var/run/secrets/kubernetes.io/serviceaccount"
+    """Where the program finds `token` and `ca.crt`, with which it is let in and knows whom it speaks to."""
 
 
 @dataclass(frozen=True, slots=True)

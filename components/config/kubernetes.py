@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
@@ -54,6 +54,34 @@ class Ingress(Model):
         return self
 
 
+class Monitor(Model):
+    """What of the cluster itself is watched. Containers: `exporters.cadvisor`; machines: `exporters.node`."""
+
+    kubelet: bool = Field(default=True, description="The kubelet of every node: pods, volumes, its own health.")
+    verify_kubelets: bool = Field(
+        default=False,
+        description="Check the kubelets' certificates: where the cluster's authority signs them (serverTLSBootstrap).",
+    )
+    api_server: bool = Field(default=True, description="The API server; false where a managed cluster hides it.")
+    dns: bool = Field(default=True, description="CoreDNS in kube-system; false where a managed cluster hides it.")
+
+
+class KubernetesDiscovery(Model):
+    """Pods of the stack's own cluster, by the labels and annotations of their Service or of themselves."""
+
+    namespaces: tuple[Name, ...] = Field(min_length=1, description="Where to look; Prometheus may read these alone.")
+    role: Literal["endpointslice", "pod"] = Field(
+        default="endpointslice", description="endpointslice: the pods behind Services; pod: pods without a Service."
+    )
+    labels: dict[LabelName, LabelValue] = Field(
+        default_factory=dict, description="All of these. Default: `app.kubernetes.io/name` is the service's name."
+    )
+    annotations: dict[LabelName, str] = Field(default_factory=dict, description="All of these too.")
+    port_name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")] | None = Field(
+        default=None, description="Name of the port, in place of the service's `port`, which is the container's."
+    )
+
+
 class Volumes(Model):
     """Sizes of the claims for data. They can grow later where the storage class allows it, and never shrink."""
 
@@ -83,6 +111,7 @@ class Kubernetes(Model):
     )
     storage_class: ObjectName | None = Field(default=None, description="Of the claims. Default: the cluster's own.")
     volumes: Volumes = Volumes()
+    monitor: Monitor = Monitor()
     trace_namespaces: tuple[Name, ...] = Field(
         default=(), description="Namespaces whose pods may send traces to Jaeger. Nobody else can."
     )

@@ -38,11 +38,26 @@ def only_own_settings(data: Any) -> Any:
     return data
 
 
+def namespaces(config: StackConfig) -> tuple[str, str]:
+    """A stack's namespaces: its own, and that of what watches the nodes."""
+    assert config.kubernetes is not None
+    own = config.kubernetes.namespace or f"observatory-{config.environment}"
+    return own, f"{own}-host"
+
+
 def platform_problems(config: StackConfig) -> Iterator[Problem]:
     """What must hold between the cluster's settings and the rest."""
     cluster = config.kubernetes
     if cluster is None:
+        for index, service in enumerate(config.services):
+            if service.discovery.kubernetes:
+                yield Problem(f"services[{index}].discovery.kubernetes", "needs platform: kubernetes")
         return
+    for index, service in enumerate(config.services):
+        found = service.discovery.kubernetes
+        if found and (own := {*found.namespaces} & {*namespaces(config)}):
+            reason = "is the stack's own namespace; what is in there is scraped without being asked for"
+            yield Problem(f"services[{index}].discovery.kubernetes.namespaces", reason, min(own))
     if cluster.namespace is None and len(f"observatory-{config.environment}-host") > 63:
         reason = "is too long for a namespace observatory-<environment>-host, which has 63 characters at most"
         yield Problem("environment", reason, config.environment, "set `kubernetes.namespace`")

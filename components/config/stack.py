@@ -58,7 +58,7 @@ DashboardName = Literal[
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
 """Published ports of programs without an authentication of their own: Jaeger and the demo."""
-OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
+OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe", "kubelet", "apiserver", "coredns")
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
 LOOKBACK = 300
 """Seconds after which Prometheus takes a series for gone; two scrapes must fit in."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.config import StackConfig
 from components.config.kubernetes import Kubernetes
+from components.config.platform import namespaces
 from components.spec import Plan, Service
 
 Manifest = dict[str, Any]
@@ -35,12 +36,12 @@ class Stack:
     @property
     def namespace(self) -> str:
         """The namespace of everything that needs nothing of the machine it runs on."""
-        return self.cluster.namespace or f"observatory-{self.config.environment}"
+        return namespaces(self.config)[0]
 
     @property
     def host_namespace(self) -> str:
         """The namespace of what watches the machines and so may not be restricted."""
-        return f"{self.namespace}-host"
+        return namespaces(self.config)[1]
 
     def namespace_of(self, service: Service) -> str:
         """Where a service is."""

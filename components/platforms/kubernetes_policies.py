@@ -26,14 +26,14 @@ def default_deny(stack: Stack, namespace: str) -> Manifest:
     }
 
 
-def edges(stack: Stack) -> list[tuple[Service, Service, tuple[int, ...]]]:
+def edges(stack: Stack) -> list[tuple[Service, Service, tuple[int | str, ...]]]:
     """Who calls whom within the stack, on which ports, each pair once."""
-    found: dict[tuple[str, str], list[int]] = {}
+    found: dict[tuple[str, str], list[int | str]] = {}
     for caller in stack.plan.services:
         for call in caller.calls:
             callee = stack.plan.service(call.service) if call.service else None
             if callee:
-                ports = [call.port] if call.port else [number for _, number in port_numbers(callee)]
+                ports: list[int | str] = [call.port] if call.port else [number for _, number in port_numbers(callee)]
                 found.setdefault((caller.name, callee.name), []).extend(ports)
     services = {service.name: service for service in stack.plan.services}
     return [
@@ -75,12 +75,16 @@ def _egress(stack: Stack, service: Service) -> Iterator[Rule]:
     for caller, callee, ports in edges(stack):
         if caller.name == service.name:
             yield {"to": [_pods(stack, service, callee)], "ports": _tcp(*ports)}
-    outside = {call.port for call in service.calls if not call.service}
+    for call in service.calls:
+        if call.namespaces:
+            rule = {"to": [_namespace(name) for name in call.namespaces]}
+            yield rule | ({"ports": _tcp(call.port)} if call.port else {})
+    outside = {call.port for call in service.calls if not call.service and not call.namespaces}
     if None in outside:
         # Any port: a policy sees the one behind a cluster's Service, which a stack file does not say.
         yield {}
     elif outside:
-        yield {"ports": _tcp(*sorted(port for port in outside if port))}
+        yield {"ports": _tcp(*sorted((port for port in outside if port), key=str))}
     if service.api:
         nodes = (KUBELET_PORT,) if service.api.nodes else ()
         yield {"ports": _tcp(*API_SERVER_PORTS, *nodes)}
@@ -106,5 +110,5 @@ def _dns() -> Rule:
     }
 
 
-def _tcp(*ports: int) -> list[dict[str, Any]]:
+def _tcp(*ports: int | str) -> list[dict[str, Any]]:
     return [{"protocol": "TCP", "port": port} for port in ports]

@@ -10,7 +10,6 @@ from components.platforms.kubernetes_objects import SKIP_AWAIT, Manifest, Stack
 from components.spec import Probe, Service
 
 CONFIG, FILES, API = "configuration", "files", "api"
-API_FOLDER = "/var/run/secrets/kubernetes.io/serviceaccount"
 START_PATIENCE = 900
 """Seconds that a program may take to start: a large Prometheus reads its log again, and must not be ended meanwhile."""
 STARTUP_INTERVAL = 5
@@ -179,7 +178,7 @@ def _mounts(service: Service) -> list[dict[str, Any]]:
         folder = service.config_folder if service.reload else service.mounted_config
         mounts.append({"name": CONFIG, "mountPath": folder, "readOnly": True})
     if service.api:
-        mounts.append({"name": API, "mountPath": API_FOLDER, "readOnly": True})
+        mounts.append({"name": API, "mountPath": service.api.folder, "readOnly": True})
     return mounts
 
 

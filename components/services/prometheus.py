@@ -9,6 +9,7 @@ from typing import Any
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
 from components.rules import rule_files
+from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
 from components.services.scraping import (
     capped_timeout,
     literal,
@@ -46,6 +47,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         files=files,
         meets_services=True,
         calls=_calls(context, others, own),
+        api=platform_api(context),
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
         volumes=(Volume("prometheus-data", "/prometheus"),),
         stop_grace=120,
@@ -69,10 +71,11 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
     limits: dict[str, Any] = {"time": config.retention.time}
     if config.retention.size:
         limits["size"] = config.retention.size
-    jobs = [scrape_job(context, metrics, service.name) for service in others for metrics in service.metrics]
+    jobs = [scrape_job(context, metrics, service) for service in others for metrics in service.metrics]
     jobs.insert(0, scrape_job(context, own, NAME))
     if any(service.name == "blackbox-exporter" for service in others):
         jobs += [_probe_job(context, probe) for probe in (*config.probes, *_own_probes(context))]
+    jobs += cluster_jobs(context)
     jobs += [service_job(context, service) for service in config.services]
     return {
         "global": {
@@ -93,7 +96,8 @@ def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[C
     inside = [Call(service.name, metrics.port) for service in others for metrics in service.metrics]
     inside += [Call(NAME, own.port)]
     inside += [Call(each.name, each.port("http").number) for each in others if each.name == "alertmanager"]
-    return tuple(dict.fromkeys([*inside, *([Call()] if context.config.services else [])]))
+    elsewhere = any(service.discovery.kubernetes is None for service in context.config.services)
+    return tuple(dict.fromkeys([*inside, *calls(context), *([Call()] if elsewhere else [])]))
 
 
 def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
