@@ -15,7 +15,7 @@ from components.services.demo import with_demo
 from components.spec import Plan, Service
 from components.yaml_text import load
 
-STACKS = ("dev", "staging", "prod")
+STACKS = ("dev", "staging", "prod", "k8s-dev", "k8s-prod")
 NO_SUBSTITUTES = Path(__file__).with_name("no-such-file.yaml")
 """In place of what this machine has instead of pinned images: tests see the pins."""
 

@@ -53,6 +53,9 @@ def platform_problems(config: StackConfig) -> Iterator[Problem]:
             if service.discovery.kubernetes:
                 yield Problem(f"services[{index}].discovery.kubernetes", "needs platform: kubernetes")
         return
+    if config.demo and config.images.registry is None:
+        hint = "push them to a registry of yours and name it in `images.registry`, see docs/guide/demo.md"
+        yield Problem("demo", "its images are made on this machine, and the cluster cannot pull them", hint=hint)
     for index, service in enumerate(config.services):
         found = service.discovery.kubernetes
         if found and (own := {*found.namespaces} & {*namespaces(config)}):

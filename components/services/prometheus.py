@@ -16,6 +16,7 @@ from components.services.scraping import (
     scrape_job,
     service_job,
     service_secrets,
+    static_targets,
     target_files,
 )
 from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
@@ -96,8 +97,16 @@ def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[C
     inside = [Call(service.name, metrics.port) for service in others for metrics in service.metrics]
     inside += [Call(NAME, own.port)]
     inside += [Call(each.name, each.port("http").number) for each in others if each.name == "alertmanager"]
-    elsewhere = any(service.discovery.kubernetes is None for service in context.config.services)
-    return tuple(dict.fromkeys([*inside, *calls(context), *([Call()] if elsewhere else [])]))
+    names = {service.name for service in others}
+    for service in context.config.services:
+        if service.discovery.static:  # of the stack itself, or anywhere
+            inside += [
+                Call(host, int(port)) if host in names else Call()
+                for host, _, port in (target.rpartition(":") for target in static_targets(service))
+            ]
+        elif service.discovery.kubernetes is None:
+            inside.append(Call())
+    return tuple(dict.fromkeys([*inside, *calls(context)]))
 
 
 def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:

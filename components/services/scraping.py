@@ -75,8 +75,7 @@ def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, A
     discovery = service.discovery
     relabel = [{"target_label": name, "replacement": literal(value)} for name, value in labels.items()]
     if discovery.static:
-        targets = [_with_port(target, service.port) for target in discovery.static.targets]
-        return {"static_configs": [{"targets": targets, "labels": labels}]}
+        return {"static_configs": [{"targets": static_targets(service), "labels": labels}]}
     if discovery.file:
         return {
             "file_sd_configs": [{"files": [f"{_CONFIG}/{target_path(service)}"]}],
@@ -102,6 +101,12 @@ def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, A
 def literal(value: str) -> str:
     """Text for the replacement of a relabelling, where `$` begins a reference to the match."""
     return value.replace("$", "$$")
+
+
+def static_targets(service: MonitoredService) -> list[str]:
+    """The addresses that the stack file names, with their ports."""
+    static = service.discovery.static
+    return [_with_port(target, service.port) for target in static.targets] if static else []
 
 
 def _with_port(target: str, port: int | None) -> str:
