@@ -24,6 +24,8 @@ def stack_manifests(stack: Stack) -> list[Manifest]:
 
 def service_manifests(stack: Stack, service: Service) -> list[Manifest]:
     """Everything of one service, in the order in which it is needed."""
+    if published := [port.name for port in service.ports if port.published]:
+        raise ValueError(f"{service.name} asks for ports on a host (published), which Kubernetes has not: {published}")
     if service.per_node and service.volumes:
         raise ValueError(f"{service.name} runs on every node and cannot share volumes: {service.volumes}")
     return [

@@ -226,7 +226,7 @@ def _probes(probe: Probe | None) -> dict[str, Any]:
         "startupProbe": {
             **check,
             "periodSeconds": STARTUP_INTERVAL,
-            "failureThreshold": START_PATIENCE // STARTUP_INTERVAL,
+            "failureThreshold": -(-(START_PATIENCE + probe.start_period) // STARTUP_INTERVAL),
         },
         "readinessProbe": {**check, "periodSeconds": probe.interval, "failureThreshold": probe.retries},
         # Later than not ready: a restart helps only a program that does not come back by itself.
