@@ -249,7 +249,9 @@ def test_every_own_address_in_a_file_or_argument_is_a_declared_connection(whole:
             declared |= {(call.service, call.port) for call in prober.calls}  # it is told there what to ask
         # Of itself a program says where people find it; dashboards and rules hold such links, too.
         texts = [*one.args, *(value for _, value in one.env)]
-        texts += [file.content for file in one.files if not file.path.startswith(("dashboards/", "rules/", "templates/"))]
+        texts += [
+            file.content for file in one.files if not file.path.startswith(("dashboards/", "rules/", "templates/"))
+        ]
         told = {(name, int(port)) for text in texts for name, port in address.findall(text) if name != one.name}
         assert told <= declared, one.name
 

@@ -36,8 +36,10 @@ class KubernetesPlatform:
             opts=pulumi.ResourceOptions(parent=parent),
         )
         self.namespaces: list[pulumi.Resource] = []
-        made = [self._make(manifest, parent, {}) for manifest in stack_manifests(self.stack)]
-        self.namespaces = made
+        for manifest in stack_manifests(self.stack):
+            made = self._make(manifest, parent, {})
+            if manifest["kind"] == "Namespace":
+                self.namespaces.append(made)
 
     def deploy(
         self, service: Service, parent: pulumi.Resource, secrets: Mapping[str, pulumi.Output[str]]
@@ -69,7 +71,7 @@ class KubernetesPlatform:
             pulumi.ResourceOptions(
                 parent=parent,
                 provider=self.provider,
-                depends_on=[*self.namespaces, *after],
+                depends_on=[*(self.namespaces if "namespace" in manifest["metadata"] else ()), *after],
                 version=_SDK_VERSION,
                 additional_secret_outputs=["data", "stringData"] if kind == "Secret" else None,
                 **self._lifetime(manifest),

@@ -13,6 +13,8 @@ from components.spec import Reload, Service
 
 SOURCE = "/observatory/files"
 """Where the loader finds the files: flat, under their keys, with an index."""
+FOLDER_SIZE = 32
+"""MiB of the folder with the files, for two versions. The same for all: another size would be another pod."""
 PATIENCE = 5
 """Seconds between two looks at what the cluster hands over."""
 
@@ -82,17 +84,12 @@ def command(service: Service) -> list[str]:
 
 
 def needed_memory(service: Service) -> int:
-    """MiB that the loader may take: its folder lies in memory, twice during a change, and is counted as its own."""
-    files = sum(len(file.content.encode()) for file in service.files)
+    """MiB that the loader may take: what it runs, and the folder, which lies in memory and is counted as its own."""
+    if sum(len(file.content.encode()) for file in service.files) * 2 > FOLDER_SIZE * 2**20:
+        raise ValueError(f"the files of {service.name} have more than {FOLDER_SIZE // 2} MiB together")
     # Commands are programs of the service's own kind and size.
-    base = service.resources.memory if service.reload and service.reload.commands else 32
-    return base + 3 * (files // 2**20 + 1)
-
-
-def folder_size(service: Service) -> int:
-    """MiB of the folder: two versions of the files, and what a file system adds to each."""
-    files = sum(len(file.content.encode()) + 8192 for file in service.files)
-    return 3 * (files // 2**20 + 1)
+    own = service.resources.memory if service.reload and service.reload.commands else 32
+    return own + FOLDER_SIZE
 
 
 def startup_probe(service: Service) -> dict[str, Any]:

@@ -149,7 +149,7 @@ def _loader(service: Service) -> dict[str, Any]:
         "restartPolicy": "Always",
         "command": loader.command(service),
         **inherited,
-        "resources": {"requests": {"cpu": "10m", "memory": memory}, "limits": {"cpu": "250m", "memory": memory}},
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "250m", "memory": memory}},
         "volumeMounts": [
             *mounts,
             {"name": FILES, "mountPath": loader.SOURCE, "readOnly": True},
@@ -194,10 +194,9 @@ def _volumes(service: Service) -> list[dict[str, Any]]:
         {"name": f"host-{index}", "hostPath": {"path": mount.source}} for index, mount in enumerate(service.host_mounts)
     ]
     if service.files and service.reload:
-        size = f"{loader.folder_size(service)}Mi"
         volumes += [
             {"name": FILES, **files.projected(service, whole=True)},
-            {"name": CONFIG, "emptyDir": {"medium": "Memory", "sizeLimit": size}},
+            {"name": CONFIG, "emptyDir": {"medium": "Memory", "sizeLimit": f"{loader.FOLDER_SIZE}Mi"}},
         ]
     elif service.files:
         volumes.append({"name": CONFIG, **files.projected(service, whole=False)})
