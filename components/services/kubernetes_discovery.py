@@ -24,17 +24,18 @@ _API_SERVER_KEPT = (
 _CONTAINER = "$1/$2/$3"
 
 
-def platform_api(context: Context) -> PlatformApi | None:
+def platform_api(context: Context, others: Iterable[Service]) -> PlatformApi | None:
     """What Prometheus reads of the cluster: the namespaces where it looks for targets, and the nodes."""
     cluster = context.config.kubernetes
     if cluster is None:
         return None
-    wanted = list(namespaces(context.config))
+    wanted = list(namespaces(context.config)) if any(service.per_node for service in others) else []
     wanted += [
         name for each in context.config.services if (found := each.discovery.kubernetes) for name in found.namespaces
     ]
     wanted += [API_SERVER_NAMESPACE] * cluster.monitor.api_server + [DNS_NAMESPACE] * cluster.monitor.dns
-    return PlatformApi(tuple(dict.fromkeys(wanted)), nodes=_asks_nodes(context.config))
+    api = PlatformApi(tuple(dict.fromkeys(wanted)), nodes=_asks_nodes(context.config))
+    return api if api.namespaces or api.nodes else None
 
 
 def _asks_nodes(config: StackConfig) -> bool:

@@ -48,7 +48,7 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         files=files,
         meets_services=True,
         calls=_calls(context, others, own),
-        api=platform_api(context),
+        api=platform_api(context, others),
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
         volumes=(Volume("prometheus-data", "/prometheus"),),
         stop_grace=120,

@@ -211,12 +211,12 @@ def test_only_prometheus_may_ask_the_api_server_and_only_where_the_stack_file_sa
     for each in of_kind(found, *WORKLOADS):
         for container in containers_of(each):
             token = [m for m in container.get("volumeMounts", []) if "serviceaccount" in m["mountPath"]]
-            assert bool(token) == (container["name"] == "prometheus")
+            assert bool(token) == (container["name"] == "prometheus" and name != "small-cluster")
     for binding in of_kind(found, "RoleBinding", "ClusterRoleBinding"):
         assert [(s["name"], s["namespace"]) for s in binding["subjects"]] == [("prometheus", stack.namespace)]
     monitor = stack.cluster.monitor
     named = {n for s in stack.config.services if (d := s.discovery.kubernetes) for n in d.namespaces}
-    expected = named | {stack.namespace, stack.host_namespace}
+    expected = named | ({*stack.namespaces()} if any(s.per_node for s in stack.plan.services) else set())
     expected |= ({"default"} if monitor.api_server else set()) | ({"kube-system"} if monitor.dns else set())
     assert {each["metadata"]["namespace"] for each in of_kind(found, "Role")} == expected
     for role in of_kind(found, "Role", "ClusterRole"):

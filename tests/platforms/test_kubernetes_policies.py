@@ -98,7 +98,7 @@ def test_the_way_out_is_as_narrow_as_the_stack_file_lets_it_be() -> None:
     assert outside("cluster", "grafana") == [tcp(443)]
     assert outside("k8s-prod", "grafana") == []
     assert outside("k8s-dev", "prometheus") == [tcp(443, 6443, 10250)]
-    assert outside("small-cluster", "prometheus") == [tcp(443, 6443)]
+    assert outside("small-cluster", "prometheus") == []
     assert outside("k8s-dev", "node-exporter") == []
 
 
