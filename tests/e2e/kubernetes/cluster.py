@@ -122,15 +122,15 @@ class Cluster:
             f"--secure-port={self.ports['controllers']}",
             f"--service-account-private-key-file={self.folder / 'account.key'}",
             f"--root-ca-file={self.authority}",
-            "--use-service-account-credentials=false",
+            "--node-monitor-grace-period=1h",  # nobody sends the nodes' signs of life
         )
         self._start("kube-scheduler", *shared, f"--secure-port={self.ports['scheduler']}")
         self._start(
             "kwok",
+            f"--config={Path(__file__).with_name('pods.yaml')}",
             f"--kubeconfig={self.kubeconfig}",
             "--manage-all-nodes=true",
             f"--server-address=127.0.0.1:{self.ports['kwok']}",
-            "--node-ip=192.0.2.10",
         )
         for number in range(nodes):
             name = f"node-{number}"
@@ -141,7 +141,13 @@ class Cluster:
                     "apiVersion": "v1",
                     "kind": "Node",
                     "metadata": {"name": name, "labels": labels},
-                    "status": {"capacity": space, "allocatable": space},
+                    "status": {
+                        "capacity": space,
+                        "allocatable": space,
+                        "conditions": [{"type": "Ready", "status": "True"}],
+                        "addresses": [{"type": "InternalIP", "address": f"192.0.2.{20 + number}"}],
+                        "daemonEndpoints": {"kubeletEndpoint": {"Port": 10250}},
+                    },
                 }
             )
 

@@ -1,4 +1,4 @@
-"""One control plane for all tests of Kubernetes, with what users have in their clusters."""
+"""A control plane for each module of tests, with what users have in their clusters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.e2e.kubernetes.cluster import Cluster
 from tests.e2e.kubernetes.stacks import USERS
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Running; objects that a test leaves stay."""
     found = Cluster(tmp_path_factory.mktemp("cluster"))
