@@ -16,8 +16,11 @@ from components.yaml_text import dump
 from operations import console
 from operations.errors import CommandError
 
-MARKER = ".observatory-render.json"
-"""Says which files of a folder are ours, so that stale ones can go and others are never touched."""
+MARKER = ".observatory-render"
+"""Says which files of a folder are ours, so that stale ones can go and others are never touched.
+
+Without an ending: kubectl takes every .yaml and .json of a folder for an object.
+"""
 
 
 def rendered_files(plan: Plan) -> dict[str, str]:
@@ -35,7 +38,7 @@ def write_tree(folder: Path, files: dict[str, str], force: bool = False, command
     The marker, one for each command, names old and new files before the first is written: after an interruption the
     next run cleans up.
     """
-    marker = folder / f".observatory-{command}.json"
+    marker = folder / f".observatory-{command}"
     ours = _marked(marker)
     if ours is None and not force and folder.is_dir() and any(folder.iterdir()):
         raise CommandError(

@@ -77,6 +77,7 @@ def test_a_misspelt_field_and_an_unrestricted_pod_would_be_refused(cluster: Clus
             cluster.create(bad, dry=True)
     watching = next(each for each in pods_of(objects) if each["metadata"]["name"] == "node-exporter")
     watching["metadata"]["namespace"] = pod["metadata"]["namespace"]
+    watching["spec"]["serviceAccountName"] = "prometheus"
     with pytest.raises(Refused, match="violates PodSecurity"):
         cluster.create(watching, dry=True)
 
