@@ -136,10 +136,11 @@ def test_uis_may_have_hosts_where_a_password_is_asked_for() -> None:
     assert found.kubernetes
     assert found.kubernetes.ingress
     open_grafana = changed(CLUSTER, kubernetes__ingress={"hosts": {"grafana": "g.example.com"}, "tls_secret": "tls"})
-    assert parse_stack(open_grafana, FILE), "Grafana has a login of its own"
+    assert parse_stack(open_grafana, FILE).kubernetes, "Grafana has a login of its own"
 
 
 def test_data_that_is_no_stack_is_left_to_the_models() -> None:
-    for data in (None, [], "x", {"platform": ["kubernetes"], "environment": "x"}):
+    bad: list[Any] = [None, [], "x", {"platform": ["kubernetes"], "environment": "x"}]
+    for data in bad:
         with pytest.raises(StackFileError):
             parse_stack(data, FILE)
