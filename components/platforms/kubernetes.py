@@ -33,6 +33,8 @@ class KubernetesPlatform:
             # Changed configuration is an update of the same object, which programs then load; never a new one.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
+            # Kept data, and the namespace that it is in, are taken up again where a stack had been removed.
+            upsert_existing_objects=True,
             opts=pulumi.ResourceOptions(parent=parent),
         )
         self.namespaces: list[pulumi.Resource] = []

@@ -88,6 +88,8 @@ def test_every_object_is_of_the_stacks_own_cluster_and_below_its_service(name: s
     # Without these a changed ConfigMap is a new one, and every pod with it.
     assert provider.values["enableConfigMapMutable"] == "true"
     assert provider.values["enableSecretMutable"] == "true"
+    # Without this, a stack that was removed and kept its data could not be deployed again.
+    assert provider.values["upsertExistingObjects"] == "true"
     components = {each.urn: each.name for each in deployment.resources if not each.custom}
     for each in registered(deployment).values():
         assert each.provider.startswith(f"{provider.urn}::")
