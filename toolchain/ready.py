@@ -31,7 +31,8 @@ _CLUSTER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler
 class Purpose:
     """What a command needs; `develop` asks for the tools of requirements-dev.txt too.
 
-    `linter` asks for the one of manifests. The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`.
+    The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`. `linter`
+    asks for the one of manifests.
     """
 
     programs: tuple[str, ...]
