@@ -54,6 +54,7 @@ DashboardName = Literal[
     "node",
     "containers",
     "probes",
+    "cluster",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
