@@ -1,8 +1,8 @@
 """The catalogue: rules and metrics by subject.
 
 A subject is a product of the stack (`prometheus`), or something that the user's services expose (`http`), or one of
-`services` and `slo`, which the stack derives from what is declared. Files of the same name in rules/, metrics/ and
-tests/rules/ belong together.
+`services` and `slo`, which the stack derives from what is declared, or a part of the cluster that it is on
+(`kubelet`). Files of the same name in rules/, metrics/ and tests/rules/ belong together.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ EXPOSED: tuple[str, ...] = get_args(Subject)
 """Subjects that services expose."""
 DERIVED = ("services", "slo")
 """Subjects whose series the stack records itself, from what services declare."""
+CLUSTER = ("kubelet", "apiserver", "coredns")
+"""Subjects of a Kubernetes cluster itself, where a stack is on one and watches it."""
 EVERYWHERE = "scraping"
 """Metrics that Prometheus adds to every scrape, and that any program may have."""
 PROBES = "probe"

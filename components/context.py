@@ -37,10 +37,10 @@ class Context:
         mebibytes = size_bytes(own.memory) // 2**20 if own.memory else memory
         return Resources(mebibytes, cpus if own.cpus is None else own.cpus)
 
-    def port(self, name: str, number: int, published: str = "", scheme: str = "http") -> Port:
+    def port(self, name: str, number: int, published: str = "", scheme: str = "http", intake: bool = False) -> Port:
         """A port of a product, published if the stack file publishes `published`."""
         address, host_port = self.config.ports.published().get(published, ("127.0.0.1", None))
-        return Port(name, number, host_port, address, scheme)
+        return Port(name, number, host_port, address, scheme, intake)
 
     def external_url(self, name: str, number: int) -> str:
         """The address for links, without a slash at its end: what the stack file says, else the published port.
@@ -54,6 +54,9 @@ class Context:
         }
         if url := known.get(name):
             return url.rstrip("/")
+        cluster = self.config.kubernetes
+        if cluster and cluster.ingress and (host := getattr(cluster.ingress.hosts, name, None)):
+            return f"https://{host}"
         address, port = self.config.ports.published().get(name, ("", number))
         return f"{self.access.scheme}://{browsable(address) if address else name}:{port}"
 

@@ -40,11 +40,11 @@ def _pin(product: str, registry: str | None) -> str:
     return f"{repository}:{pin['tag']}" + (f"@{pin['digest']}" if "digest" in pin else "")
 
 
-def load_catalogue(images: Images, substitutes: Path = SUBSTITUTES) -> ImageCatalogue:
+def load_catalogue(images: Images, substitutes: Path | None = SUBSTITUTES) -> ImageCatalogue:
     """Images for a stack. What the stack file says wins over what this machine has instead of a pin."""
     pins = {product: _pin(product, images.registry) for product in _pinned()}
     local: dict[str, str | None] = {}
-    if images.registry is None and substitutes.is_file():
+    if images.registry is None and substitutes and substitutes.is_file():
         found = load(substitutes.read_text()) or {}
         local = {key: image for key, image in found.items() if key in pins and key not in images.overrides}
     instead_of = {product: pins[product] for product, image in local.items() if image}

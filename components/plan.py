@@ -10,7 +10,7 @@ import yaml
 from components.config import Problem, StackConfig, StackFileError, load_stack_file
 from components.config.load import FOLDER, stack_path
 from components.context import Context
-from components.images import ImageCatalogue, load_catalogue
+from components.images import SUBSTITUTES, ImageCatalogue, load_catalogue
 from components.notes import stack_notes
 from components.services.alertmanager import alertmanager
 from components.services.blackbox_exporter import blackbox_exporter
@@ -40,7 +40,8 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     wanted: list[tuple[bool, Callable[[Context], Service]]] = [
         (config.exporters.node, node_exporter),
         (config.exporters.blackbox, blackbox_exporter),
-        (config.exporters.cadvisor, cadvisor),
+        # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
+        (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.tracing.backend == "jaeger", jaeger),
         (True, alertmanager),
     ]
@@ -80,11 +81,16 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     )
 
 
+def image_catalogue(config: StackConfig) -> ImageCatalogue:
+    """The images of a stack. What this machine has in place of a pin counts only where this machine runs it."""
+    return load_catalogue(config.images, SUBSTITUTES if config.platform == "docker" else None)
+
+
 def plan_stack_file(stack: str, folder: Path = FOLDER) -> tuple[StackConfig, Plan]:
     """Read, check and plan a stack by name or path. Errors are `StackFileError`s."""
     config = load_stack_file(stack, folder)
     path = stack_path(stack, folder)
-    images = load_catalogue(config.images)
+    images = image_catalogue(config)
     config = with_demo(config, images)
     return config, plan_stack(config, images, read_target_files(config, path))
 

@@ -45,7 +45,7 @@ def chosen_groups(config: StackConfig, products: Iterable[str]) -> dict[str, lis
     A rule is on when every metric it asks for is there: exposed by a planned product, declared by some service, or
     recorded by another rule that is on. So no rule waits for what never comes.
     """
-    planned = set(products)
+    planned = set(products) | cluster_subjects(config)
     known = set(exposed_series(EVERYWHERE)) | exposed_by_services(config)
     known = known.union(*(exposed_series(product) for product in planned))
     if "blackbox-exporter" in planned and (config.probes or config.access):
@@ -69,9 +69,23 @@ def exposed_by_services(config: StackConfig) -> set[str]:
     return {series for service in config.services for series in onboarding.declared_series(service)}
 
 
+def cluster_subjects(config: StackConfig) -> set[str]:
+    """What Prometheus asks of the cluster that the stack is on; cAdvisor is built into each kubelet there."""
+    if config.kubernetes is None:
+        return set()
+    watched = config.kubernetes.monitor
+    asked = {
+        "kubelet": watched.kubelet,
+        "apiserver": watched.api_server,
+        "coredns": watched.dns,
+        "cadvisor": config.exporters.cadvisor,
+    }
+    return {subject for subject, on in asked.items() if on}
+
+
 def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:
     """Every subject that has series in this stack; what dashboards need is among these or not."""
-    found = set(products)
+    found = set(products) | cluster_subjects(config)
     for service in config.services:
         found |= {"services", *service.exposes}
         found |= {"slo"} if service.objectives.availability or service.objectives.latency else set()

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 SECRET_TOKEN = re.compile(r"<(secret|bcrypt):([A-Za-z][A-Za-z0-9]*)>")
 """How a secret stands in a planned file: `<secret:name>` is its value, `<bcrypt:name>` a bcrypt hash of it."""
@@ -51,6 +52,8 @@ class Port:
     published: int | None = None
     address: str = "127.0.0.1"
     scheme: str = "http"
+    intake: bool = False
+    """The user's own services send to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,28 @@ class Metrics:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """A connection that a program opens: to a service of the stack, or outside of it (""); port None is any.
+
+    With `namespaces`, to the platform's programs there only; these may have a name for the port.
+    """
+
+    service: str = ""
+    port: int | str | None = None
+    namespaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformApi:
+    """What a program reads from the platform's own API: what runs in `namespaces`, and the nodes themselves."""
+
+    namespaces: tuple[str, ...] = ()
+    nodes: bool = False
+    folder: ClassVar[str] = "/var/run/secrets/kubernetes.io/serviceaccount"
+    """Where the program finds `token` and `ca.crt`, with which it is let in and knows whom it speaks to."""
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """One program of the stack. `name` is its network name and the same on every platform."""
 
@@ -136,6 +161,12 @@ class Service:
     host_mounts: tuple[HostMount, ...] = ()
     host_pid: bool = False
     capabilities: tuple[str, ...] = ()
+    per_node: bool = False
+    """Runs once on every machine of the platform, because it watches that machine."""
+    calls: tuple[Call, ...] = ()
+    """All connections that the program opens; a platform may allow these and no others."""
+    api: PlatformApi | None = None
+    """Only where the platform has an API that a stack file can ask for."""
     meets_services: bool = False
     """Talks to the user's own services, which live outside of the stack's network."""
     read_only: bool = True

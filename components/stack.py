@@ -65,6 +65,10 @@ class MonitoringStack(pulumi.ComponentResource):
 
     def _platform(self, config: StackConfig) -> Platform:
         # Each platform's SDK costs half a second; only the one that the stack uses is imported.
+        if config.platform == "kubernetes":
+            from components.platforms.kubernetes import KubernetesPlatform
+
+            return KubernetesPlatform(config, self.plan, self)
         from components.platforms.docker import DockerPlatform
 
         return DockerPlatform(config, self)

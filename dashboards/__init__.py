@@ -25,6 +25,7 @@ CATALOGUE: tuple[str, ...] = (
     "node",
     "containers",
     "probes",
+    "cluster",
 )
 """In the order in which they are listed to a reader."""
 

@@ -61,6 +61,9 @@ def render(
     stack: Stack,
     out: Annotated[Path, typer.Option("--out", help="Folder to write to; made if missing.")],
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")] = False,
+    manifests: Annotated[
+        bool, typer.Option("--manifests", help="The Kubernetes objects instead; secrets stay placeholders.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Write every file as it would be deployed.
@@ -69,7 +72,7 @@ def render(
     """
     from operations.render import render_command
 
-    _finish(lambda: render_command(stack, out, force, json))
+    _finish(lambda: render_command(stack, out, force, json, manifests))
 
 
 @app.command("keep-list")

@@ -26,12 +26,20 @@ def laid_out(plan: Plan) -> Iterator[Path]:
         services = (*plan.services, *plan.withheld)
         places = {service.mounted_config: folder / service.name for service in services if service.config_folder}
         for service in services:
+            if service.api:
+                places[service.api.folder] = folder / f"{service.name}-api"
+                _write(places[service.api.folder], "token", "placeholder")
+                _write(places[service.api.folder], "ca.crt", values.value("secret", "ca.crt"))
             for path, content in copied_files(service, values, places).items():
-                target = folder / service.name / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                    file.write(content)
+                _write(folder / service.name, path, content)
         yield folder
+
+
+def _write(folder: Path, path: str, content: str) -> None:
+    target = folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
 
 
 def copied_files(service: Service, values: Placeholders, places: dict[str, Path]) -> dict[str, str]:

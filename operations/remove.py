@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from components.config import StackConfig, load_stack_file
 from operations import console
+from operations.cluster import Cluster
 from operations.errors import CommandError, UsageError
 from operations.pulumi_cli import Pulumi
 
@@ -90,7 +91,7 @@ def destroy_command(stack: str, delete_data: bool, yes: bool) -> int:
     """Remove a stack; with its data only if told so."""
     config = load_stack_file(stack)
     pulumi = Pulumi.of(stack)
-    volumes = Volumes(config, pulumi.variables)
+    volumes = Cluster(config) if config.platform == "kubernetes" else Volumes(config, pulumi.variables)
     names = volumes.names()
     if names and not delete_data:
         raise refusal(stack, names)

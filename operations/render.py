@@ -9,13 +9,18 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from components.config import StackConfig
 from components.plan import plan_stack_file
 from components.spec import Plan
+from components.yaml_text import dump
 from operations import console
 from operations.errors import CommandError
 
-MARKER = ".observatory-render.json"
-"""Says which files of a folder are ours, so that stale ones can go and others are never touched."""
+MARKER = ".observatory-render"
+"""Says which files of a folder are ours, so that stale ones can go and others are never touched.
+
+Without an ending: kubectl takes every .yaml and .json of a folder for an object.
+"""
 
 
 def rendered_files(plan: Plan) -> dict[str, str]:
@@ -33,7 +38,7 @@ def write_tree(folder: Path, files: dict[str, str], force: bool = False, command
     The marker, one for each command, names old and new files before the first is written: after an interruption the
     next run cleans up.
     """
-    marker = folder / f".observatory-{command}.json"
+    marker = folder / f".observatory-{command}"
     ours = _marked(marker)
     if ours is None and not force and folder.is_dir() and any(folder.iterdir()):
         raise CommandError(
@@ -103,9 +108,39 @@ def _remove(folder: Path, path: str) -> bool:
     return True
 
 
-def render_command(stack: str, out: Path, force: bool, as_json: bool) -> int:
-    """Render a stack into a folder."""
-    _, plan = plan_stack_file(stack)
+def rendered_manifests(config: StackConfig, plan: Plan) -> dict[str, str]:
+    """Kubernetes objects, a file for each service and one, first by name, for what belongs to none."""
+    if config.platform != "kubernetes":
+        raise CommandError(f"{config.environment} has platform: {config.platform}", "only Kubernetes has manifests")
+    from components.platforms.kubernetes_manifests import service_manifests, stack_manifests
+    from components.platforms.kubernetes_objects import Stack
+
+    whole = Stack(config, plan)
+    groups = {"00-stack.yaml": stack_manifests(whole)}
+    groups |= {f"{service.name}.yaml": service_manifests(whole, service) for service in plan.services}
+    return {path: "---\n".join(map(dump, objects)) for path, objects in groups.items()}
+
+
+def _manifests(config: StackConfig, plan: Plan, out: Path, force: bool, as_json: bool) -> int:
+    files = rendered_manifests(config, plan)
+    write_tree(out, files, force)
+    secrets = list(dict.fromkeys(name for service in plan.services for name in service.secrets))
+    if as_json:
+        console.print_json([{"path": path, "objects": text.count("\n---\n") + 1} for path, text in files.items()])
+        return 0
+    console.say(
+        f"{sum(text.count(chr(10) + '---') + 1 for text in files.values())} objects in {len(files)} files in {out}"
+    )
+    if secrets:
+        console.note(f"their Secrets hold placeholders; put in the values before you apply them: {', '.join(secrets)}")
+    return 0
+
+
+def render_command(stack: str, out: Path, force: bool, as_json: bool, manifests: bool = False) -> int:
+    """Render a stack into a folder: its files, or the Kubernetes objects that hold them."""
+    config, plan = plan_stack_file(stack)
+    if manifests:
+        return _manifests(config, plan, out, force, as_json)
     files = rendered_files(plan)
     stale = write_tree(out, files, force)
     if as_json:

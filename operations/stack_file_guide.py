@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from components.config import StackConfig, alert_settings, base, metrics, products, services
+from components.config import StackConfig, alert_settings, base, kubernetes, metrics, products, services
 from components.config.load import FOLDER
 from components.config.stack import PRODUCTS
 from operations import console
@@ -78,6 +78,10 @@ KINDS: tuple[tuple[Any, str, str], ...] = (
     ),
     (metrics.LabelValues, "label values", "The values that are expected, `[open, paid]`, or their number, `12`."),
     (metrics.Share, "share", "`99.9%` or `0.999`; from 50 % up to, but below 100 %."),
+    (kubernetes.LabelName, "label of Kubernetes", "Name of a label or annotation: `app`, `app.kubernetes.io/name`."),
+    (kubernetes.LabelValue, "label value", "Letters, digits, `.`, `_` and `-`, at most 63; may be empty."),
+    (kubernetes.ObjectName, "object name", "Name of a Kubernetes object: lower-case letters, digits, `.` and `-`."),
+    (kubernetes.HostName, "host name", "`grafana.example.com`, in lower case."),
     (
         alert_settings.AlertSettings,
         "settings of an alert",
@@ -102,6 +106,26 @@ ports:
 access:
   password: {secret: accessPassword}
   tls: {ca: {secret: tlsCa}, certificate: {secret: tlsCertificate}, key: {secret: tlsKey}}
+""",
+    "kubernetes": """\
+platform: kubernetes
+kubernetes:
+  context: production
+  storage_class: fast
+  volumes: {prometheus: 120GB}
+  trace_namespaces: [shop]
+  ingress:
+    hosts: {grafana: grafana.example.com}
+    tls_secret: observatory-tls
+""",
+    "services[].discovery.kubernetes": """\
+platform: kubernetes
+kubernetes: {context: production}
+services:
+  - name: checkout
+    team: payments
+    port: 8080
+    discovery: {kubernetes: {namespaces: [shop], labels: {app: checkout}}}
 """,
     "services[]": """\
 services:

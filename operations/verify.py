@@ -14,6 +14,7 @@ from components.plan import plan_stack_file
 from components.services.grafana import ADMIN_PASSWORD
 from components.spec import Plan
 from operations import checks_alertmanager, checks_grafana, checks_prometheus, checks_tracing, console
+from operations.cluster import forwarded
 from operations.errors import CommandError
 from operations.http import Credentials, Endpoint, endpoint_url
 from operations.pulumi_cli import Pulumi
@@ -168,7 +169,21 @@ def verify_command(
     """Verify a stack and print what was found."""
     start = time.monotonic()
     config, plan = plan_stack_file(stack)
-    endpoints, unreachable = connect(config, plan, Secrets(stack, password_file, ca_file))
+    with forwarded(config, plan, {(product, port) for product, port, _ in _PORTS.values()}) as reached:
+        secrets = Secrets(stack, password_file, ca_file)
+        return _verify_reached(config, reached, secrets, start, json, patience, junit)
+
+
+def _verify_reached(
+    config: StackConfig,
+    plan: Plan,
+    secrets: Secrets,
+    start: float,
+    json: bool,
+    patience: float,
+    junit: Path | None,
+) -> int:
+    endpoints, unreachable = connect(config, plan, secrets)
     width = max(len(check.name) for check in planned_checks(plan, config))
 
     def show(result: Result) -> None:

@@ -15,7 +15,7 @@ from components.services.demo import with_demo
 from components.spec import Plan, Service
 from components.yaml_text import load
 
-STACKS = ("dev", "staging", "prod")
+STACKS = ("dev", "staging", "prod", "k8s-dev", "k8s-prod")
 NO_SUBSTITUTES = Path(__file__).with_name("no-such-file.yaml")
 """In place of what this machine has instead of pinned images: tests see the pins."""
 
@@ -194,6 +194,53 @@ ROUTED: dict[str, Any] = {
 }
 """Every kind of channel, route and time interval."""
 
+CLUSTER: dict[str, Any] = {
+    **{key: value for key, value in EVERYTHING.items() if key not in ("docker", "ports")},
+    "environment": "cluster",
+    "platform": "kubernetes",
+    "kubernetes": {
+        "context": "test",
+        "kubeconfig": "/home/somebody/.kube/config",
+        "namespace": "watching",
+        "storage_class": "fast",
+        "volumes": {"prometheus": "30GB", "grafana": "512MB"},
+        "monitor": {"verify_kubelets": True},
+        "trace_namespaces": ["shop", "cart"],
+        "ingress": {
+            "hosts": {"grafana": "grafana.example.com", "prometheus": "prometheus.example.com"},
+            "tls_secret": "observatory-tls",
+            "class_name": "nginx",
+            "annotations": {"nginx.ingress.kubernetes.io/backend-protocol": "HTTPS"},
+        },
+        "image_pull_secrets": ["registry"],
+        "priority_class": "monitoring",
+        "node_selector": {"pool": "monitoring"},
+    },
+    "services": [
+        *EVERYTHING["services"],
+        {
+            "name": "basket",
+            "team": "web",
+            "port": 8080,
+            "discovery": {"kubernetes": {"namespaces": ["shop", "cart"], "labels": {"app": "basket", "tier": ""}}},
+        },
+        {
+            "name": "crawler",
+            "team": "web",
+            "discovery": {
+                "kubernetes": {
+                    "namespaces": ["shop"],
+                    "role": "pod",
+                    "port_name": "metrics",
+                    "annotations": {"example.com/job": "crawler"},
+                }
+            },
+            "authentication": {"bearer": {"token": {"secret": "cartToken"}}},
+        },
+    ],
+}
+"""As EVERYTHING, on a cluster."""
+
 GENERATED: dict[str, dict[str, Any]] = {
     "routed": ROUTED,
     "minimal": MINIMAL,
@@ -205,6 +252,15 @@ GENERATED: dict[str, dict[str, Any]] = {
         "tracing": {"backend": "none"},
         "grafana": {"enabled": False},
         "ports": {"prometheus": None, "alertmanager": None, "otlp_grpc": None, "otlp_http": None, "jaeger": None},
+    },
+    "cluster": CLUSTER,
+    "small-cluster": {
+        "environment": "small-cluster",
+        "platform": "kubernetes",
+        "kubernetes": {"context": "test", "monitor": {"kubelet": False, "api_server": False, "dns": False}},
+        "exporters": {"node": False, "blackbox": False, "cadvisor": False},
+        "tracing": {"backend": "none"},
+        "grafana": {"enabled": False},
     },
     "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
     "demo": {"environment": "demo", "demo": True, "ports": {"demo": 8003}},

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.catalogue import DERIVED, EXPOSED
+from components.catalogue import CLUSTER, DERIVED, EXPOSED
 from components.config.base import NAME_PATTERN
 from components.config.stack import DEMO, PRODUCTS
 from components.spec import SECRET_TOKEN, File, Plan, Service
@@ -209,7 +209,13 @@ def test_every_service_is_scraped_and_every_own_target_is_planned(whole: Plan) -
     jobs = data(service(whole, "prometheus"), "prometheus.yml")["scrape_configs"]
     names = [job["job_name"] for job in jobs]
     assert len(set(names)) == len(names)
-    offered = {f"{one.name}:{metrics.port}" for one in whole.services for metrics in one.metrics}
+    found = {job["job_name"] for job in jobs if "kubernetes_sd_configs" in job}
+    for one in whole.services:
+        if one.per_node and found:  # on each node, so there is no one address
+            assert {metrics.job for metrics in one.metrics} <= found
+    offered = {
+        f"{one.name}:{metrics.port}" for one in whole.services for metrics in one.metrics if metrics.job not in found
+    }
     # The demo is scraped as the user's services are: by an entry of its own in `services`.
     offered |= {f"{one.name}:{port.number}" for one in whole.services for port in one.ports if one.name in DEMO}
     asked = {target for job in jobs for block in job.get("static_configs", []) for target in block["targets"]}
@@ -230,6 +236,24 @@ def test_every_own_address_in_a_file_leads_to_a_planned_service(whole: Plan) -> 
             if not file.path.endswith(".json"):
                 for host, port in re.findall(rf"(?<![\w./-])(?:https?://)?({own}):(\d+)", file.content):
                     assert host in hosts, f"{one.name}/{file.path} speaks of {host}:{port}"
+
+
+@every_plan
+def test_every_own_address_in_a_file_or_argument_is_a_declared_connection(whole: Plan) -> None:
+    ports = {one.name: {*(p.number for p in one.ports), *(m.port for m in one.metrics)} for one in whole.services}
+    address = re.compile(rf"(?<![\w./-])(?:https?://)?({'|'.join(ports)}):(\d+)(?!\d)")
+    for one in whole.services:
+        declared = {(call.service, call.port) for call in one.calls}
+        assert all(port in (None, *ports[name]) for name, port in declared if name in ports)
+        if one.name == "prometheus" and (prober := whole.service("blackbox-exporter")):
+            declared |= {(call.service, call.port) for call in prober.calls}  # it is told there what to ask
+        # Of itself a program says where people find it; dashboards and rules hold such links, too.
+        texts = [*one.args, *(value for _, value in one.env)]
+        texts += [
+            file.content for file in one.files if not file.path.startswith(("dashboards/", "rules/", "templates/"))
+        ]
+        told = {(name, int(port)) for text in texts for name, port in address.findall(text) if name != one.name}
+        assert told <= declared, one.name
 
 
 @every_plan
@@ -296,5 +320,5 @@ def test_every_product_with_rules_or_an_image_can_be_planned() -> None:
     root = Path(__file__).resolve().parents[1]
     pinned = yaml.safe_load((root / "components" / "versions.yaml").read_text())
     assert set(pinned) == {*PRODUCTS, *DEMO}
-    assert {path.stem for path in (root / "rules").glob("*.yaml")} <= {*PRODUCTS, *EXPOSED, *DERIVED}
+    assert {path.stem for path in (root / "rules").glob("*.yaml")} <= {*PRODUCTS, *EXPOSED, *DERIVED, *CLUSTER}
     assert {one.name for name in ALL for one in plan(name).services} == {*PRODUCTS, *DEMO}

@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 
-from components.spec import Plan, Service
+from components.platforms.kubernetes_manifests import service_manifests, stack_manifests
+from components.platforms.kubernetes_objects import Manifest, Stack
+from components.spec import Call, Plan, Service
 from components.yaml_text import dump
-from tests.support import STACKS, plan_of
+from tests.support import STACKS, config_of, plan_of
 
 GOLDEN = Path(__file__).with_name("golden")
 HUGE = 60_000
@@ -28,7 +30,24 @@ def rendered(name: str) -> dict[str, str]:
     """Every golden file of a stack: path to text."""
     plan = plan_of(name)
     files = {f"{s.name}/{file.path}": _kept(file.path, file.content) for s in plan.services for file in s.files}
-    return {"plan.yaml": dump(summary(plan)), **_flattened(files)}
+    return {"plan.yaml": dump(summary(plan)), **_flattened(files), **_manifests(name)}
+
+
+def _manifests(name: str) -> dict[str, str]:
+    """Kubernetes objects; what their files hold stands in those files already."""
+    config = config_of(name)
+    if config.platform != "kubernetes":
+        return {}
+    stack = Stack(config, plan_of(name))
+    groups = {"00-stack": stack_manifests(stack)}
+    groups |= {service.name: service_manifests(stack, service) for service in stack.plan.services}
+    return {
+        f"manifests/{path}.yaml": "---\n".join(dump(_keys_only(o)) for o in found) for path, found in groups.items()
+    }
+
+
+def _keys_only(manifest: Manifest) -> Manifest:
+    return {key: sorted(value) if key in ("data", "stringData") else value for key, value in manifest.items()}
 
 
 def _flattened(files: dict[str, tuple[str, str]]) -> dict[str, str]:
@@ -77,6 +96,9 @@ def _service(service: Service) -> dict[str, Any]:
         "host_mounts": {mount.source: mount.path for mount in service.host_mounts},
         "host_pid": service.host_pid,
         "capabilities": list(service.capabilities),
+        "on every node": service.per_node,
+        "calls": [_call(call) for call in service.calls],
+        "api": [*service.api.namespaces, *["(nodes)"] * service.api.nodes] if service.api else [],
         "meets services": service.meets_services,
         "writable": not service.read_only,
         "scratch": list(service.scratch),
@@ -86,6 +108,11 @@ def _service(service: Service) -> dict[str, Any]:
         "metrics": [f"{m.job} :{m.port}{m.path}" for m in service.metrics],
     }
     return {key: value for key, value in shown.items() if value}
+
+
+def _call(call: Call) -> str:
+    where = call.service or (f"namespaces {', '.join(call.namespaces)}" if call.namespaces else "outside")
+    return f"{where}:{'any' if call.port is None else call.port}"
 
 
 @pytest.mark.parametrize("name", STACKS)

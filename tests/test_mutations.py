@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 
 from components.config import StackConfig, StackFileError, parse_stack
 from components.plan import plan_stack
+from components.platforms.kubernetes_manifests import manifests
+from components.platforms.kubernetes_objects import Stack
 from components.spec import Plan
 from components.yaml_text import dump, load
-from tests.support import EVERYTHING, STACKS, TARGET_FILES, images, stack_object
+from tests.support import CLUSTER, EVERYTHING, STACKS, TARGET_FILES, images, stack_object
 
 FILE = "stacks/Pulumi.mutated.yaml"
-BASES = [*(stack_object(name) for name in STACKS), EVERYTHING]
+BASES = [*(stack_object(name) for name in STACKS), EVERYTHING, CLUSTER]
 Place = tuple[Any, Any]
 
 
@@ -141,7 +143,10 @@ def test_a_mutated_stack_is_a_valid_plan_or_one_error_for_people(data: Any) -> N
             assert problem.message
             assert len(problem.message) + len(problem.value) < 1500, "a message, not a dump"
     else:
-        check(plan_stack(outcome, images(outcome), TARGET_FILES | dict.fromkeys(_target_files(outcome), "[]")))
+        plan = plan_stack(outcome, images(outcome), TARGET_FILES | dict.fromkeys(_target_files(outcome), "[]"))
+        check(plan)
+        if outcome.platform == "kubernetes":
+            assert manifests(Stack(outcome, plan))
 
 
 def _outcome(data: Any) -> StackConfig | StackFileError:

@@ -131,6 +131,8 @@ class Sites:
                 raise Unavailable(f"{download.checksums} cannot be read") from error
         for line in text.splitlines():
             words = line.split()
+            if text.split() == words[:1] and len(words[0]) in _DIGESTS:  # a file for this one download
+                return words[0].lower()
             if len(words) != 2 or len(words[0]) not in _DIGESTS:
                 continue
             if words[1].removeprefix("*").removeprefix("./") == download.file_name:

@@ -65,6 +65,7 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
             ),
             extra_folders=(plugins / f"resource-docker-v{provider}",),
         ),
+        _prometheus_tool("prometheus", "prometheus", prometheus, table),
         _prometheus_tool("promtool", "prometheus", prometheus, table),
         _prometheus_tool("amtool", "alertmanager", alertmanager, table),
     ]
@@ -77,7 +78,30 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
         found.append(
             Source("compose", "docker-compose", compose, "2.0", download, ("version", "--short"), folders),
         )
+    found += _cluster(table)
     return {source.binary: source for source in found}
+
+
+def _cluster(table: dict[str, pins.Program]) -> list[Source]:
+    """A Kubernetes control plane whose nodes are played, for the tests."""
+    if not {"kubernetes", "etcd", "kwok"} <= table.keys():
+        return []
+    this, found = f"{system()}-{architecture()}", []
+    version = table["kubernetes"].version
+    for binary in table["kubernetes"].binaries:
+        address = f"https://dl.k8s.io/v{version}/bin/{system()}/{architecture()}/{binary}"
+        asked = ("version", "--client") if binary == "kubectl" else ("--version",)
+        found.append(Source(binary, binary, version, version, Download(address, f"{address}.sha256"), asked))
+    version = table["etcd"].version
+    base = f"https://github.com/etcd-io/etcd/releases/download/v{version}"
+    found.append(
+        Source(
+            "etcd", "etcd", version, version, Download(f"{base}/etcd-v{version}-{this}.tar.gz", f"{base}/SHA256SUMS")
+        )
+    )
+    version = table["kwok"].version
+    address = f"https://github.com/kubernetes-sigs/kwok/releases/download/v{version}/kwok-{this}"
+    return [*found, Source("kwok", "kwok", version, version, Download(address))]
 
 
 def _prometheus_tool(binary: str, product: str, version: str, table: dict[str, pins.Program]) -> Source:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import children, engine, pins, venv
+from toolchain import checkov, children, engine, pins, venv
 from toolchain.demo_images import DemoImages
 from toolchain.docker_api import DEFAULT_HOST, EngineError, current_host
 from toolchain.downloads import Sites
@@ -24,26 +24,29 @@ _CLEANING_SECONDS = 15.0
 _DEMO = re.compile(r"^\s+demo:\s*true\s*(#.*)?$", re.MULTILINE)
 _DEPLOY = ("pulumi", "pulumi-resource-docker")
 _VALIDATE = ("promtool", "amtool")
+_CLUSTER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "prometheus")
 
 
 @dataclass(frozen=True)
 class Purpose:
     """What a command needs; `develop` asks for the tools of requirements-dev.txt too.
 
-    The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`.
+    The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`. `linter`
+    asks for the one of manifests.
     """
 
     programs: tuple[str, ...]
     engine: bool = False
     develop: bool = False
     demo: bool = False
+    linter: bool = False
 
 
 PURPOSES = {
     "test": Purpose(_VALIDATE, develop=True),
     "preview": Purpose(_DEPLOY),
     "up": Purpose(_DEPLOY, engine=True),
-    "e2e": Purpose((*_DEPLOY, *_VALIDATE), engine=True, develop=True, demo=True),
+    "e2e": Purpose((*_DEPLOY, *_VALIDATE, *_CLUSTER), engine=True, develop=True, demo=True, linter=True),
     "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
     "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
 }
@@ -77,10 +80,12 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
     def environment() -> None:
         venv.ensure(progress, venv.DEVELOP if purpose.develop else venv.RUN)
 
-    pool = ThreadPoolExecutor(max_workers=len(purpose.programs) + 2)
+    pool = ThreadPoolExecutor(max_workers=len(purpose.programs) + 3)
     tasks: dict[str, Future[Any]] = {".venv": pool.submit(environment)}
     for binary in purpose.programs:
         tasks[binary] = pool.submit(programs.ensure, binary)
+    if purpose.linter:
+        tasks["checkov"] = pool.submit(checkov.ensure, progress)
     if purpose.engine:
         tasks["images"] = pool.submit(images)
     try:
@@ -100,7 +105,7 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
             errors.append(f"{name}: {error}")
         elif error is not None:
             raise error
-        elif name in purpose.programs:
+        elif name in purpose.programs or name == "checkov":
             found[name] = task.result()
     different = {} if not purpose.engine or tasks["images"].exception() else tasks["images"].result()
     return Result(found, different, errors)

@@ -20,6 +20,7 @@ from components.config.base import (
     Url,
     seconds,
 )
+from components.config.kubernetes import KubernetesDiscovery
 from components.config.metrics import DeclaredMetric, MetricName, Objectives, Subject
 
 
@@ -82,12 +83,15 @@ class Discovery(Model):
     file: FileDiscovery | None = None
     docker: DockerDiscovery | None = None
     dns: DnsDiscovery | None = None
+    kubernetes: KubernetesDiscovery | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError(f"needs exactly one of static, file, docker, dns; has {', '.join(given) or 'none'}")
+            raise ValueError(
+                f"needs exactly one of static, file, docker, dns, kubernetes; has {', '.join(given) or 'none'}"
+            )
         return self
 
 
@@ -199,6 +203,8 @@ class MonitoredService(Model):
                 raise ValueError(f"target {bare[0]} has no port; write {bare[0]}:8080 or give the service a port")
         if self.port is None and self.discovery.dns and self.discovery.dns.type != "SRV":
             raise ValueError("port is required: only DNS records of type SRV carry one")
+        if (found := self.discovery.kubernetes) and (self.port is None) == (found.port_name is None):
+            raise ValueError("kubernetes discovery needs the service's port or a port_name, and not both")
         reserved = {"service", "team", "environment", "job", "instance"} & set(self.labels)
         if reserved:
             raise ValueError(f"labels {', '.join(sorted(reserved))} are set by the stack itself")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from typing import Literal, Self, get_args
+from typing import Any, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,8 @@ from components.config.alerting import Alerting, alerting_problems
 from components.config.base import Model, Name, seconds
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
+from components.config.kubernetes import Kubernetes
+from components.config.platform import only_own_settings, platform_problems
 from components.config.products import (
     Access,
     Data,
@@ -53,11 +55,12 @@ DashboardName = Literal[
     "node",
     "containers",
     "probes",
+    "cluster",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
 """Published ports of programs without an authentication of their own: Jaeger and the demo."""
-OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe")
+OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe", "kubelet", "apiserver", "coredns")
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
 DEFAULT_RETENTION = "15d"
 LOOKBACK = 300
@@ -69,8 +72,9 @@ class StackConfig(Model):
 
     stack: Literal["prometheus"] = Field(default="prometheus", description="Which products; one choice so far.")
     environment: Name = Field(description="Becomes the label `environment` on every series and alert.")
-    platform: Literal["docker"] = Field(default="docker", description="Where to; one choice so far.")
+    platform: Literal["docker", "kubernetes"] = Field(default="docker", description="Where to.")
     docker: Docker = Docker()
+    kubernetes: Kubernetes | None = Field(default=None, description="With `platform: kubernetes`, and only then.")
     ports: Ports = Ports()
     external_urls: ExternalUrls = ExternalUrls()
     access: Access | None = Field(default=None, description="TLS and passwords. Default: none, so loopback only.")
@@ -96,6 +100,11 @@ class StackConfig(Model):
     images: Images = Images()
     data: Data = Data()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _platform(cls, data: Any) -> Any:
+        return only_own_settings(data)
+
     @model_validator(mode="after")
     def _relations(self) -> Self:
         checks = (
@@ -107,6 +116,7 @@ class StackConfig(Model):
             self._check_channels,
             self._check_products,
             self._check_alerts,
+            self._check_platform,
         )
         problems = [problem for check in checks for problem in check()]
         if problems:
@@ -197,6 +207,9 @@ class StackConfig(Model):
 
     def _check_channels(self) -> Iterator[Problem]:
         yield from alerting_problems(self.alerting, self.services)
+
+    def _check_platform(self) -> Iterator[Problem]:
+        yield from platform_problems(self)
 
     def _check_alerts(self) -> Iterator[Problem]:
         yield from alert_problems(self.alerts, self.alerting.dead_mans_switch is not None)

@@ -61,6 +61,10 @@ class DockerPlatform:
         self, service: Service, parent: pulumi.Resource, secrets: Mapping[str, pulumi.Output[str]]
     ) -> pulumi.Resource:
         """Create the service's resources, in the order in which they need each other."""
+        if service.api:
+            raise ValueError(
+                f"{service.name} asks for the platform's API (api), which a Docker stack does not hand out"
+            )
         volumes = {volume.name: self._volume(volume.name, parent) for volume in service.volumes}
         before: list[pulumi.Resource] = list(volumes.values())
         if service.files:

@@ -10,9 +10,9 @@ from components.context import Context
 from components.services import prometheus
 from components.services.alertmanager_inhibitions import catalogue_pairs, inhibit_rules
 from components.services.alertmanager_messages import TEMPLATES, links, template_text
-from components.services.alertmanager_receivers import Receivers, secret_files
+from components.services.alertmanager_receivers import Receivers, outside_calls, secret_files
 from components.services.alertmanager_routes import NOBODY, VERIFICATION, routing_tree, time_intervals
-from components.spec import File, Metrics, Probe, Reload, Service, Volume
+from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
 from components.yaml_text import dump
 
 NAME, PORT = "alertmanager", 9093
@@ -42,6 +42,7 @@ def alertmanager(context: Context) -> Service:
         reload=Reload(
             "SIGHUP", loaded="Completed loading of configuration file", rejected="Loading configuration file failed"
         ),
+        calls=(Call(prometheus.NAME, prometheus.PORT), *outside_calls(context.config.alerting)),
         metrics=(Metrics(NAME, PORT, protected=True),),
     )
     folder, scheme = service.mounted_config, context.access.scheme

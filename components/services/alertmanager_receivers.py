@@ -19,7 +19,7 @@ from components.config.channels import (
     WebhookChannel,
 )
 from components.services.alertmanager_messages import Links, message
-from components.spec import File, secret_token
+from components.spec import Call, File, secret_token
 
 OPSGENIE_ENDS = "2027-04-05"
 """Atlassian switches off OpsGenie with its API on that day."""
@@ -126,6 +126,14 @@ def _secrets(channel: Channel) -> Iterator[tuple[str, Secret]]:
         if isinstance(value, Secret):
             # A bearer token's file has the name that stacks have had from the beginning.
             yield field.removeprefix("bearer_").replace("_", "-"), value
+
+
+def outside_calls(alerting: Alerting) -> tuple[Call, ...]:
+    """Where channels lead. Only the providers' own addresses have a port for certain, 443."""
+    own = (SlackChannel, PagerDutyChannel, OpsGenieChannel)
+    channels = alerting.channels.values()
+    known = all(isinstance(channel, own) and not channel.api_url for channel in channels)
+    return (Call(port=443 if known else None),) if channels else ()
 
 
 def channel_notes(alerting: Alerting) -> list[str]:

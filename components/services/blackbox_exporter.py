@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlsplit
 
 from components.config.services import OWN_CERTIFICATE
+from components.config.stack import PRODUCTS
 from components.context import Context
 from components.services.probes import port_probe
-from components.spec import File, Metrics, Reload, Service, secret_token
+from components.spec import Call, File, Metrics, Reload, Service, secret_token
 from components.yaml_text import dump
 
 NAME, PORT, FOLDER = "blackbox-exporter", 9115, "/etc/blackbox-exporter"
@@ -28,6 +30,7 @@ def blackbox_exporter(context: Context) -> Service:
         config_folder=FOLDER,
         files=files,
         meets_services=True,
+        calls=_calls(context),
         ports=(context.port("http", PORT),),
         # ICMP needs raw sockets: only where a probe asks for it.
         capabilities=("NET_RAW",) if any(probe.module == "icmp" for probe in context.config.probes) else (),
@@ -38,6 +41,17 @@ def blackbox_exporter(context: Context) -> Service:
     folder = service.mounted_config
     args = (f"--config.file={folder}/blackbox.yml", f"--web.listen-address=:{PORT}", *context.access.web_args(folder))
     return replace(service, args=args)
+
+
+def _calls(context: Context) -> tuple[Call, ...]:
+    """The stack's own certificate at Prometheus; services of the stack that are probed; anything outside of it."""
+    targets = [
+        urlsplit(probe.target if "//" in probe.target else f"//{probe.target}") for probe in context.config.probes
+    ]
+    own = [Call("prometheus", 9090)] if context.config.access else []
+    own += [Call(target.hostname, target.port) for target in targets if target.hostname in PRODUCTS]
+    outside = [Call()] if any(target.hostname not in PRODUCTS for target in targets) else []
+    return tuple(dict.fromkeys([*own, *outside]))
 
 
 def _modules(context: Context) -> dict[str, Any]:

@@ -33,6 +33,7 @@ def cadvisor(context: Context) -> Service:
             f"-disable_metrics={_DISABLED}",
             "-logtostderr=true",
         ),
+        per_node=True,
         ports=(context.port("http", PORT),),
         host_mounts=(
             HostMount("/", "/rootfs"),

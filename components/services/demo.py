@@ -14,7 +14,7 @@ from components.config.stack import DEMO
 from components.context import Context
 from components.images import ImageCatalogue
 from components.services import jaeger
-from components.spec import Probe, Service
+from components.spec import Call, Probe, Service
 
 SHOP, GATEWAY, EXPORTER, TRAFFIC = DEMO
 PORTS = {SHOP: 8000, GATEWAY: 8001, EXPORTER: 8002, TRAFFIC: 8003}
@@ -136,6 +136,7 @@ def _gateway(context: Context) -> Service:
         user=_USER,
         resources=context.resources(GATEWAY, memory=192, cpus=0.5),
         env=(("PORT", str(port)), ("SHOP_URL", _url(SHOP)), *_tracing(context)),
+        calls=(Call(SHOP, PORTS[SHOP]), *_trace_calls(context)),
         ports=(context.port("http", port),),
         probe=Probe(("node", "healthy.js", f"http://127.0.0.1:{port}/health")),
         stop_grace=10,
@@ -154,6 +155,10 @@ def _python(context: Context, name: str, module: str, others: Mapping[str, str],
         resources=context.resources(name, memory, cpus),
         args=(module, f"--port={port}", *options),
         env=_tracing(context) if name == SHOP else (),
+        calls=(
+            *(Call(program, PORTS[program]) for program in others.values()),
+            *(_trace_calls(context) if name == SHOP else ()),
+        ),
         ports=(context.port("http", port, "demo" if name == TRAFFIC else ""),),
         probe=Probe(("python", "-m", "examples.healthy", f"http://127.0.0.1:{port}/health")),
         stop_grace=10,
@@ -162,6 +167,10 @@ def _python(context: Context, name: str, module: str, others: Mapping[str, str],
 
 def _url(program: str) -> str:
     return f"http://{program}:{PORTS[program]}"
+
+
+def _trace_calls(context: Context) -> tuple[Call, ...]:
+    return (Call(jaeger.NAME, jaeger.OTLP_HTTP),) if _tracing(context) else ()
 
 
 def _tracing(context: Context) -> tuple[tuple[str, str], ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.context import Context
 from components.rules import grafana_url, shown_dashboards, subjects_on
-from components.spec import File, Metrics, Probe, Reload, Service, Volume, secret_token
+from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
 
 NAME, PORT = "grafana", 3000
@@ -42,7 +42,9 @@ def grafana(context: Context) -> Service:
 
 def provisioned(service: Service, context: Context, others: Sequence[Service]) -> Service:
     """Grafana with a datasource for each of `others` that is one, and the dashboards whose products are there."""
-    return replace(service, files=_files(context, others))
+    shown = (Call(each.name, each.ports[0].number) for each in others if each.name in _DATASOURCES)
+    fetched = (Call(port=443),) if context.config.grafana.plugins else ()
+    return replace(service, files=_files(context, others), calls=(*shown, *fetched))
 
 
 def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:

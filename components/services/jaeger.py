@@ -8,7 +8,7 @@ from components.config.base import go_duration
 from components.context import Context
 from components.services import prometheus
 from components.services.probes import port_probe
-from components.spec import File, Metrics, Service, Volume
+from components.spec import Call, File, Metrics, Service, Volume
 from components.yaml_text import dump
 
 NAME, UI, OTLP_GRPC, OTLP_HTTP, ZIPKIN = "jaeger", 16686, 4317, 4318, 9411
@@ -30,11 +30,12 @@ def jaeger(context: Context) -> Service:
         config_folder=_FOLDER,
         files=(File("jaeger.yaml", dump(_config(context)), live=False),),
         meets_services=True,
+        calls=() if context.config.access else (Call(prometheus.NAME, prometheus.PORT),),
         ports=(
             context.port("ui", UI, "jaeger"),
-            context.port("otlp-grpc", OTLP_GRPC, "otlp_grpc"),
-            context.port("otlp-http", OTLP_HTTP, "otlp_http"),
-            context.port("zipkin", ZIPKIN, "zipkin"),
+            context.port("otlp-grpc", OTLP_GRPC, "otlp_grpc", intake=True),
+            context.port("otlp-http", OTLP_HTTP, "otlp_http", intake=True),
+            context.port("zipkin", ZIPKIN, "zipkin", intake=True),
         ),
         volumes=(Volume("jaeger-data", "/badger"),) if tracing.storage == "badger" else (),
         scratch=("/tmp",),

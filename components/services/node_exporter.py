@@ -40,6 +40,7 @@ def node_exporter(context: Context) -> Service:
         ports=(context.port("http", PORT),),
         host_mounts=(HostMount("/", "/host"),),
         host_pid=True,
+        per_node=True,
         probe=port_probe(PORT),
         metrics=(Metrics(NAME, PORT, protected=True),),
     )

@@ -9,15 +9,17 @@ from typing import Any
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
 from components.rules import rule_files
+from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
 from components.services.scraping import (
     capped_timeout,
     literal,
     scrape_job,
     service_job,
     service_secrets,
+    static_targets,
     target_files,
 )
-from components.spec import File, Metrics, Probe, Reload, Service, Volume
+from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
 from components.yaml_text import dump
 
 NAME, PORT = "prometheus", 9090
@@ -45,6 +47,8 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
         config_folder=_FOLDER,
         files=files,
         meets_services=True,
+        calls=_calls(context, others, own),
+        api=platform_api(context, others),
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
         volumes=(Volume("prometheus-data", "/prometheus"),),
         stop_grace=120,
@@ -68,10 +72,11 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
     limits: dict[str, Any] = {"time": config.retention_time}
     if config.retention.size:
         limits["size"] = config.retention.size
-    jobs = [scrape_job(context, metrics, service.name) for service in others for metrics in service.metrics]
+    jobs = [scrape_job(context, metrics, service) for service in others for metrics in service.metrics]
     jobs.insert(0, scrape_job(context, own, NAME))
     if any(service.name == "blackbox-exporter" for service in others):
         jobs += [_probe_job(context, probe) for probe in (*config.probes, *_own_probes(context))]
+    jobs += cluster_jobs(context)
     jobs += [service_job(context, service) for service in config.services]
     return {
         "global": {
@@ -85,6 +90,23 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
         "alerting": {"alertmanagers": _alertmanagers(context, others)},
         "scrape_configs": jobs,
     }
+
+
+def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[Call, ...]:
+    """What is scraped, where alerts go, and services of the user, whose addresses only their discovery knows."""
+    inside = [Call(service.name, metrics.port) for service in others for metrics in service.metrics]
+    inside += [Call(NAME, own.port)]
+    inside += [Call(each.name, each.port("http").number) for each in others if each.name == "alertmanager"]
+    names = {service.name for service in others}
+    for service in context.config.services:
+        if service.discovery.static:  # of the stack itself, or anywhere
+            inside += [
+                Call(host, int(port)) if host in names else Call()
+                for host, _, port in (target.rpartition(":") for target in static_targets(service))
+            ]
+        elif service.discovery.kubernetes is None:
+            inside.append(Call())
+    return tuple(dict.fromkeys([*inside, *calls(context)]))
 
 
 def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:

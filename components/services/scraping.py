@@ -7,13 +7,15 @@ from typing import Any
 from components.config.base import Secret, seconds
 from components.config.services import Authentication, ClientTls, MonitoredService
 from components.context import Context
-from components.spec import File, Metrics, secret_token
+from components.services.kubernetes_discovery import node_targets, service_targets
+from components.spec import File, Metrics, Service, secret_token
 
 _CONFIG = "/etc/prometheus/current"
 
 
-def scrape_job(context: Context, metrics: Metrics, host: str) -> dict[str, Any]:
-    """The job for an endpoint of the stack itself."""
+def scrape_job(context: Context, metrics: Metrics, service: Service | str) -> dict[str, Any]:
+    """The job for an endpoint of the stack itself, given as its service or by its network name."""
+    host = service if isinstance(service, str) else service.name
     job: dict[str, Any] = {"job_name": metrics.job}
     if metrics.path != "/metrics":
         job["metrics_path"] = metrics.path
@@ -21,7 +23,12 @@ def scrape_job(context: Context, metrics: Metrics, host: str) -> dict[str, Any]:
         job["honor_labels"] = True
     if metrics.protected and context.config.access:
         job |= {"scheme": "https", **context.access.client_config(_CONFIG)}
-    job["static_configs"] = [{"targets": [f"{host}:{metrics.port}"]}]
+    if isinstance(service, Service) and service.per_node and context.config.kubernetes:
+        job |= node_targets(context, service, metrics)
+        if "tls_config" in job:  # asked by address, certified by name
+            job["tls_config"] = {**job["tls_config"], "server_name": host}
+    else:
+        job["static_configs"] = [{"targets": [f"{host}:{metrics.port}"]}]
     if metrics.drop:
         job["metric_relabel_configs"] = [
             {"source_labels": ["__name__"], "regex": pattern, "action": "drop"} for pattern in metrics.drop
@@ -68,8 +75,7 @@ def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, A
     discovery = service.discovery
     relabel = [{"target_label": name, "replacement": literal(value)} for name, value in labels.items()]
     if discovery.static:
-        targets = [_with_port(target, service.port) for target in discovery.static.targets]
-        return {"static_configs": [{"targets": targets, "labels": labels}]}
+        return {"static_configs": [{"targets": static_targets(service), "labels": labels}]}
     if discovery.file:
         return {
             "file_sd_configs": [{"files": [f"{_CONFIG}/{target_path(service)}"]}],
@@ -80,18 +86,27 @@ def _discovery(service: MonitoredService, labels: dict[str, str]) -> dict[str, A
         if discovery.dns.type != "SRV":
             settings["port"] = service.port
         return {"dns_sd_configs": [settings], "relabel_configs": relabel}
+    if discovery.kubernetes:
+        found = service_targets(service, discovery.kubernetes)
+        return {**found, "relabel_configs": found["relabel_configs"] + relabel}
     assert discovery.docker is not None
     wanted = "__meta_docker_container_label_" + "".join(c if c.isalnum() else "_" for c in discovery.docker.label)
-    found: list[dict[str, Any]] = [{"source_labels": [wanted], "regex": service.name, "action": "keep"}]
+    kept: list[dict[str, Any]] = [{"source_labels": [wanted], "regex": service.name, "action": "keep"}]
     if service.port:
-        found.append({"source_labels": ["__meta_docker_port_private"], "regex": str(service.port), "action": "keep"})
-    found.append({"source_labels": ["__meta_docker_container_name"], "regex": "/(.*)", "target_label": "container"})
-    return {"docker_sd_configs": [{"host": discovery.docker.host}], "relabel_configs": found + relabel}
+        kept.append({"source_labels": ["__meta_docker_port_private"], "regex": str(service.port), "action": "keep"})
+    kept.append({"source_labels": ["__meta_docker_container_name"], "regex": "/(.*)", "target_label": "container"})
+    return {"docker_sd_configs": [{"host": discovery.docker.host}], "relabel_configs": kept + relabel}
 
 
 def literal(value: str) -> str:
     """Text for the replacement of a relabelling, where `$` begins a reference to the match."""
     return value.replace("$", "$$")
+
+
+def static_targets(service: MonitoredService) -> list[str]:
+    """The addresses that the stack file names, with their ports."""
+    static = service.discovery.static
+    return [_with_port(target, service.port) for target in static.targets] if static else []
 
 
 def _with_port(target: str, port: int | None) -> str:

@@ -78,11 +78,11 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"services": [service(discovery={"static": {"targets": ["a:1"]}, "dns": {"names": ["a"], "type": "SRV"}})]},
-        "services[0].discovery: needs exactly one of static, file, docker, dns; has static, dns",
+        "services[0].discovery: needs exactly one of static, file, docker, dns, kubernetes; has static, dns",
     ),
     (
         {"services": [service(discovery={})]},
-        "services[0].discovery: needs exactly one of static, file, docker, dns; has none",
+        "services[0].discovery: needs exactly one of static, file, docker, dns, kubernetes; has none",
     ),
     (
         {"services": [service(authentication={})]},

@@ -66,7 +66,7 @@ def test_a_bad_stack_file_is_told_as_it_is(name: str, tmp_path: Path) -> None:
 def test_an_unknown_stack_names_the_known_ones() -> None:
     done = observatory("plan", "nowhere")
     assert done.returncode == 1
-    assert "dev, prod, staging" in done.stderr
+    assert "dev, k8s-dev, k8s-prod, prod, staging" in done.stderr
 
 
 def test_render_and_its_refusal(tmp_path: Path) -> None:

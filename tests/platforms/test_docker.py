@@ -13,7 +13,7 @@ import pytest
 from components.config import StackConfig, StackFileError, load_stack_file, parse_stack
 from components.platforms.docker import _cores, _duration
 from components.secrets import bcrypt_hash
-from components.spec import File, HostMount, Plan, Port, Probe, Reload, Resources, Service, Volume
+from components.spec import File, HostMount, Plan, PlatformApi, Port, Probe, Reload, Resources, Service, Volume
 from tests.platforms.recording import FILE, Deployment, Registered, deploy, exposed, secret_values, unwrapped
 from tests.support import ACCESS, EVERYTHING, planned, stack
 
@@ -440,8 +440,8 @@ OTHERS: dict[str, dict[str, Any]] = {
     "capabilities": {"capabilities": ("NET_RAW",)},
     "stop_grace": {"stop_grace": 31},
 }
-NOT_ITS_BUSINESS = {"metrics"}
-"""Fields that Prometheus' configuration honours, not the platform."""
+NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api"}
+"""What Prometheus' configuration honours; what holds by itself on one machine with one network; what is refused."""
 
 
 def seen(service: Service) -> tuple[Any, ...]:
@@ -469,6 +469,11 @@ FIELDS = [field.name for field in fields(Service) if field.name not in NOT_ITS_B
 )
 def test_no_field_of_a_service_is_dropped(name: str, value: Any) -> None:
     assert seen(replace(PLAIN, **{name: value})) != plain_seen()
+
+
+def test_the_api_of_a_platform_that_has_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="thing asks for the platform's API"):
+        seen(replace(PLAIN, api=PlatformApi(("shop",))))
 
 
 def test_the_same_service_gives_the_same_resources() -> None:

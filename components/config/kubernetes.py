@@ -1,0 +1,128 @@
+"""The Kubernetes cluster to deploy to, how data lies there, and who may come in from the cluster's other namespaces."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from components.config.base import Model, Name, Size, size_bytes
+
+LabelName = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+    ),
+]
+"""Name of a Kubernetes label or annotation: `app.kubernetes.io/name`."""
+LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")]
+ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+HostName = Annotated[
+    str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
+]
+
+
+class IngressHosts(Model):
+    """The names under which people reach the UIs. Jaeger is not among them: it has no login of its own."""
+
+    grafana: HostName | None = Field(default=None, description="Of Grafana.")
+    prometheus: HostName | None = Field(default=None, description="Of Prometheus; needs `access`.")
+    alertmanager: HostName | None = Field(default=None, description="Of Alertmanager; needs `access`.")
+
+
+class Ingress(Model):
+    """UIs from outside of the cluster, through an ingress controller that is there already; always with TLS."""
+
+    hosts: IngressHosts
+    tls_secret: ObjectName = Field(
+        description="An existing Secret of type kubernetes.io/tls in the stack's namespace, for all hosts."
+    )
+    class_name: ObjectName | None = Field(default=None, description="IngressClass. Default: the cluster's own.")
+    controller_namespace: Name = Field(
+        default="ingress-nginx", description="Where the controller's pods are, which alone may come in."
+    )
+    annotations: dict[LabelName, str] = Field(
+        default_factory=dict,
+        description="For the controller. With `access` the stack speaks HTTPS, which most have to be told: "
+        '`{nginx.ingress.kubernetes.io/backend-protocol: "HTTPS"}`.',
+    )
+
+    @model_validator(mode="after")
+    def _some_host(self) -> Self:
+        if not any(getattr(self.hosts, name) for name in IngressHosts.model_fields):
+            raise ValueError("needs at least one host; or leave `ingress` out and use `kubectl port-forward`")
+        return self
+
+
+class Monitor(Model):
+    """What of the cluster itself is watched. Containers: `exporters.cadvisor`; machines: `exporters.node`."""
+
+    kubelet: bool = Field(default=True, description="The kubelet of every node: pods, volumes, its own health.")
+    verify_kubelets: bool = Field(
+        default=False,
+        description="Check the kubelets' certificates: where the cluster's authority signs them (serverTLSBootstrap).",
+    )
+    api_server: bool = Field(default=True, description="The API server; false where a managed cluster hides it.")
+    dns: bool = Field(default=True, description="CoreDNS in kube-system; false where a managed cluster hides it.")
+
+
+class KubernetesDiscovery(Model):
+    """Pods of the stack's own cluster, by the labels and annotations of their Service or of themselves."""
+
+    namespaces: tuple[Name, ...] = Field(min_length=1, description="Where to look; Prometheus may read these alone.")
+    role: Literal["endpointslice", "pod"] = Field(
+        default="endpointslice", description="endpointslice: the pods behind Services; pod: pods without a Service."
+    )
+    labels: dict[LabelName, LabelValue] = Field(
+        default_factory=dict, description="All of these. Default: `app.kubernetes.io/name` is the service's name."
+    )
+    annotations: dict[LabelName, str] = Field(default_factory=dict, description="All of these too.")
+    port_name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")] | None = Field(
+        default=None, description="Name of the port, in place of the service's `port`, which is the container's."
+    )
+
+
+class Volumes(Model):
+    """Sizes of the claims for data. They can grow later where the storage class allows it, and never shrink."""
+
+    prometheus: Size = Field(default="50GB", description="Samples; `retention.size` must be at most 80 % of it.")
+    alertmanager: Size = Field(default="1GB", description="Silences and what was sent.")
+    grafana: Size = Field(default="2GB", description="Users, and dashboards that they made by hand.")
+    jaeger: Size = Field(default="20GB", description="Traces; with `tracing.storage: badger`.")
+
+    def bytes_of(self, product: str) -> int:
+        """Size of a product's claim in bytes."""
+        return size_bytes(getattr(self, product))
+
+
+class Kubernetes(Model):
+    """The cluster to deploy to."""
+
+    context: Annotated[str, StringConstraints(pattern=r"^\S+$")] = Field(
+        description="Of the kubeconfig. Required: whatever is current there may be another cluster."
+    )
+    kubeconfig: str | None = Field(
+        default=None, min_length=1, description="Path of the kubeconfig. Default: KUBECONFIG, else ~/.kube/config."
+    )
+    namespace: Annotated[Name, StringConstraints(max_length=58)] | None = Field(
+        default=None,
+        description="Made for this stack alone. Default: observatory-<environment>. What watches the nodes is in a "
+        "second one, with -host after the name.",
+    )
+    storage_class: ObjectName | None = Field(default=None, description="Of the claims. Default: the cluster's own.")
+    volumes: Volumes = Volumes()
+    monitor: Monitor = Monitor()
+    trace_namespaces: tuple[Name, ...] = Field(
+        default=(), description="Namespaces whose pods may send traces to Jaeger. Nobody else can."
+    )
+    ingress: Ingress | None = Field(default=None, description="Default: none; `kubectl port-forward` reaches the UIs.")
+    image_pull_secrets: tuple[ObjectName, ...] = Field(
+        default=(), description="Existing Secrets in the stack's namespaces with logins of image registries."
+    )
+    priority_class: ObjectName | None = Field(
+        default=None,
+        description="Existing PriorityClass, so that pressure on a node does not end its monitoring first.",
+    )
+    node_selector: dict[LabelName, LabelValue] = Field(
+        default_factory=dict, description="Labels of the nodes to run on; what watches nodes runs on all of them."
+    )

@@ -1,0 +1,102 @@
+"""The loader: a second container of the pod, of the program's own image, that makes new configuration live.
+
+It copies the files that the cluster hands over into a new folder, swaps the link `current` as on Docker, and then
+sends the signal or runs the commands by which the program reloads. Needs sh and the usual tools in the image.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+from components.spec import Reload, Service
+
+SOURCE = "/observatory/files"
+"""Where the loader finds the files: flat, under their keys, with an index."""
+FOLDER_SIZE = 32
+"""MiB of the folder with the files, for two versions. The same for all: another size would be another pod."""
+PATIENCE = 5
+"""Seconds between two looks at what the cluster hands over."""
+
+_HEAD = """\
+set -u
+umask 077
+from=$1 to=$2
+
+# Builds the folder of one version and swaps `current`; leaves everything as it is where a file is not there yet.
+take() {
+  [ "$(readlink "$to/current")" != "${1#..}" ] || return 0
+  rm -rf "$to/new" "$to/next"
+  while read -r key path; do
+    mkdir -p "$(dirname "$to/new/$path")" && cp "$from/$1/$key" "$to/new/$path" || return 1
+  done < "$from/$1/index"
+  rm -rf "$to/${1#..}"
+  mv "$to/new" "$to/${1#..}" && ln -s "${1#..}" "$to/next" && mv -T "$to/next" "$to/current"
+}
+"""
+
+# The program is the only process that a container began with (its parent is outside: 0), besides the pod's own first
+# one, and that sees other mounts than this container.
+_SIGNAL = """\
+reload() {
+  own=$(readlink "/proc/$$/ns/mnt")
+  for status in /proc/[0-9]*/status; do
+    pid=${status#/proc/} pid=${pid%/status}
+    grep -q "^PPid:[[:space:]]*0$" "$status" 2>/dev/null && [ "$pid" != 1 ] || continue
+    mounts=$(readlink "/proc/$pid/ns/mnt") && [ "$mounts" != "$own" ] && kill -s SIGNAL "$pid" && return 0
+  done
+  return 1
+}
+"""
+
+_LOOP = """\
+now=$(readlink "$to/current")
+while :; do
+  new=$(readlink "$from/..data")
+  if [ "${new#..}" != "$now" ]; then
+    if take "$new" && { [ -z "$now" ] || reload; }; then
+      [ -z "$now" ] || rm -rf "$to/$now"
+      now=${new#..}
+      echo "$now is live"
+    else
+      echo "$new cannot be made live yet" >&2
+    fi
+  fi
+  sleep PATIENCE
+done
+"""
+
+
+def script(reload: Reload) -> str:
+    """The loader's program, for sh; its arguments are the folder of the files and the configuration folder."""
+    if reload.signal:
+        act = _SIGNAL.replace("SIGNAL", reload.signal.removeprefix("SIG"))
+    else:
+        commands = " &&\n  ".join(f"{shlex.join(command)} >&2" for command in reload.commands)
+        act = f"reload() {{\n  {commands}\n}}\n"
+    return _HEAD + act + _LOOP.replace("PATIENCE", str(PATIENCE))
+
+
+def command(service: Service) -> list[str]:
+    """What the loader's container runs."""
+    assert service.reload is not None
+    return ["sh", "-c", script(service.reload), "loader", SOURCE, service.config_folder]
+
+
+def needed_memory(service: Service) -> int:
+    """MiB that the loader may take: what it runs, and the folder, which lies in memory and is counted as its own."""
+    if sum(len(file.content.encode()) for file in service.files) * 2 > FOLDER_SIZE * 2**20:
+        raise ValueError(f"the files of {service.name} have more than {FOLDER_SIZE // 2} MiB together")
+    # Commands are programs of the service's own kind and size.
+    own = service.resources.memory if service.reload and service.reload.commands else 32
+    return own + FOLDER_SIZE
+
+
+def startup_probe(service: Service) -> dict[str, Any]:
+    """The program starts once its files are there."""
+    return {
+        "exec": {"command": ["test", "-e", service.mounted_config]},
+        "periodSeconds": 1,
+        "failureThreshold": 120,
+        "timeoutSeconds": 5,
+    }

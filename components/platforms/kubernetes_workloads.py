@@ -1,0 +1,247 @@
+"""The workload of one planned service: StatefulSet where it keeps data, DaemonSet on every node, else Deployment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.platforms import kubernetes_files as files
+from components.platforms import kubernetes_loader as loader
+from components.platforms.kubernetes_objects import SKIP_AWAIT, Manifest, Stack
+from components.spec import Probe, Service
+
+CONFIG, FILES, API = "configuration", "files", "api"
+START_PATIENCE = 900
+"""Seconds that a program may take to start: a large Prometheus reads its log again, and must not be ended meanwhile."""
+STARTUP_INTERVAL = 5
+
+
+def claims(stack: Stack, service: Service) -> list[Manifest]:
+    """The claims for a service's data. Of their own, not templates of the workload: those could not grow."""
+    storage = {"storageClassName": stack.cluster.storage_class} if stack.cluster.storage_class else {}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": stack.metadata(service, volume.name, annotations=dict(SKIP_AWAIT)),
+            "spec": {
+                "accessModes": ["ReadWriteOnce"],
+                **storage,
+                "resources": {"requests": {"storage": _quantity(stack.cluster.volumes.bytes_of(service.name))}},
+            },
+        }
+        for volume in service.volumes
+    ]
+
+
+def workload(stack: Stack, service: Service) -> Manifest:
+    """The workload of a service; one pod, or one on every node."""
+    selector = stack.selector(service)
+    template = {
+        "metadata": {"labels": stack.labels(service), "annotations": _annotations(service)},
+        "spec": _pod(stack, service),
+    }
+    spec: dict[str, Any] = {"selector": {"matchLabels": selector}, "template": template}
+    if service.per_node:
+        kind = "DaemonSet"
+        spec |= {"updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "10%"}}}
+    elif service.volumes:
+        # Never two pods of one name at once: they would share a volume.
+        kind = "StatefulSet"
+        spec |= {"replicas": 1, "serviceName": service.name, "podManagementPolicy": "Parallel"}
+    else:
+        kind = "Deployment"
+        spec |= {"replicas": 1, "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0}}}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": stack.metadata(service), "spec": spec}
+
+
+def _annotations(service: Service) -> dict[str, str]:
+    """A change of what only a new container takes up makes new pods; a change of live files does not."""
+    digest = service.restart_digest
+    return {
+        "kubectl.kubernetes.io/default-container": service.name,
+        **({"observatory/config-digest": digest} if digest else {}),
+    }
+
+
+def _pod(stack: Stack, service: Service) -> dict[str, Any]:
+    cluster = stack.cluster
+    user, group = (int(part) for part in service.user.split(":"))
+    pod: dict[str, Any] = {
+        "serviceAccountName": service.name,
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": service.stop_grace,
+        "nodeSelector": {"kubernetes.io/os": "linux", **({} if service.per_node else cluster.node_selector)},
+        "securityContext": {
+            "runAsUser": user,
+            "runAsGroup": group,
+            "runAsNonRoot": user != 0,
+            "fsGroup": group or user,
+            "fsGroupChangePolicy": "OnRootMismatch",
+            "seccompProfile": {"type": "RuntimeDefault"},
+            **_sysctls(service, group),
+        },
+        "containers": [_container(service)],
+    }
+    if service.reload and service.files:
+        pod |= {"shareProcessNamespace": True, "initContainers": [_loader(service)]}
+    if service.host_pid:
+        pod["hostPID"] = True
+    if service.per_node:
+        pod["tolerations"] = [{"operator": "Exists"}]
+    if cluster.priority_class:
+        pod["priorityClassName"] = cluster.priority_class
+    if cluster.image_pull_secrets:
+        pod["imagePullSecrets"] = [{"name": name} for name in cluster.image_pull_secrets]
+    volumes = _volumes(service)
+    return pod | ({"volumes": volumes} if volumes else {})
+
+
+def _sysctls(service: Service, group: int) -> dict[str, Any]:
+    """Leave to ping without a capability, which restricted pods may not have; any other capability is refused."""
+    if other := [name for name in service.capabilities if name != "NET_RAW"]:
+        raise ValueError(f"{service.name} asks for capabilities that Kubernetes' restricted pods cannot have: {other}")
+    if not service.capabilities:
+        return {}
+    return {"sysctls": [{"name": "net.ipv4.ping_group_range", "value": f"{group} {group}"}]}
+
+
+def _security(service: Service) -> dict[str, Any]:
+    return {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": service.read_only,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def _container(service: Service) -> dict[str, Any]:
+    limits = {"cpu": _cpus(service.resources.cpus), "memory": f"{service.resources.memory}Mi"}
+    container: dict[str, Any] = {
+        "name": service.name,
+        "image": service.image,
+        "imagePullPolicy": "IfNotPresent",
+        "securityContext": _security(service),
+        # Memory is there for certain; processor time is shared, for all of it is asked for in bursts only.
+        "resources": {"requests": limits | {"cpu": _cpus(service.resources.cpus / 4)}, "limits": limits},
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+    }
+    if service.args:
+        container["args"] = [arg.replace("$(", "$$(") for arg in service.args]
+    if service.env:
+        container["env"] = [{"name": name, "value": value.replace("$(", "$$(")} for name, value in service.env]
+    if service.ports:
+        container["ports"] = [
+            {"name": name, "containerPort": number, "protocol": "TCP"} for name, number in port_numbers(service)
+        ]
+    mounts = _mounts(service)
+    return container | ({"volumeMounts": mounts} if mounts else {}) | _probes(service.probe)
+
+
+def _loader(service: Service) -> dict[str, Any]:
+    """A sidecar: started before the program and ended after it."""
+    memory = f"{loader.needed_memory(service)}Mi"
+    inherited = {key: value for key, value in _container(service).items() if key in ("env", "securityContext")}
+    mounts = [mount for mount in _mounts(service) if mount["name"] not in (CONFIG, API)]
+    return {
+        "name": "loader",
+        "image": service.image,
+        "imagePullPolicy": "IfNotPresent",
+        "restartPolicy": "Always",
+        "command": loader.command(service),
+        **inherited,
+        "resources": {"requests": {"cpu": "10m", "memory": "32Mi"}, "limits": {"cpu": "250m", "memory": memory}},
+        "volumeMounts": [
+            *mounts,
+            {"name": FILES, "mountPath": loader.SOURCE, "readOnly": True},
+            {"name": CONFIG, "mountPath": service.config_folder},
+        ],
+        "startupProbe": loader.startup_probe(service),
+    }
+
+
+def port_numbers(service: Service) -> list[tuple[str, int]]:
+    """Every port that others may ask: those it has a name for, and those of its metrics."""
+    named = [(port.name, port.number) for port in service.ports]
+    known = {number for _, number in named}
+    further = dict.fromkeys(metrics.port for metrics in service.metrics if metrics.port not in known)
+    return [*named, *((f"metrics-{number}", number) for number in further)]
+
+
+def _mounts(service: Service) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [{"name": volume.name, "mountPath": volume.path} for volume in service.volumes]
+    mounts += [{"name": f"scratch-{index}", "mountPath": path} for index, path in enumerate(service.scratch)]
+    mounts += [
+        {"name": f"host-{index}", "mountPath": mount.path, "readOnly": True}
+        for index, mount in enumerate(service.host_mounts)
+    ]
+    if service.files:
+        folder = service.config_folder if service.reload else service.mounted_config
+        mounts.append({"name": CONFIG, "mountPath": folder, "readOnly": True})
+    if service.api:
+        mounts.append({"name": API, "mountPath": service.api.folder, "readOnly": True})
+    return mounts
+
+
+def _volumes(service: Service) -> list[dict[str, Any]]:
+    volumes: list[dict[str, Any]] = [
+        {"name": volume.name, "persistentVolumeClaim": {"claimName": volume.name}} for volume in service.volumes
+    ]
+    volumes += [
+        {"name": f"scratch-{index}", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
+        for index, _ in enumerate(service.scratch)
+    ]
+    volumes += [
+        {"name": f"host-{index}", "hostPath": {"path": mount.source}} for index, mount in enumerate(service.host_mounts)
+    ]
+    if service.files and service.reload:
+        volumes += [
+            {"name": FILES, **files.projected(service, whole=True)},
+            {"name": CONFIG, "emptyDir": {"medium": "Memory", "sizeLimit": f"{loader.FOLDER_SIZE}Mi"}},
+        ]
+    elif service.files:
+        volumes.append({"name": CONFIG, **files.projected(service, whole=False)})
+    if service.api:
+        volumes.append({"name": API, **_token()})
+    return volumes
+
+
+def _token() -> dict[str, Any]:
+    """What pods get to speak to the API server, here for the one container that does."""
+    namespace = {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+    sources = [
+        {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [namespace]}},
+    ]
+    return {"projected": {"defaultMode": 0o440, "sources": sources}}
+
+
+def _probes(probe: Probe | None) -> dict[str, Any]:
+    """The planned health check, three times: until it answers, for being asked at all, and for being alive."""
+    if probe is None:
+        return {}
+    check = {"exec": {"command": list(probe.command)}, "timeoutSeconds": probe.timeout}
+    return {
+        "startupProbe": {
+            **check,
+            "periodSeconds": STARTUP_INTERVAL,
+            "failureThreshold": -(-(START_PATIENCE + probe.start_period) // STARTUP_INTERVAL),
+        },
+        "readinessProbe": {**check, "periodSeconds": probe.interval, "failureThreshold": probe.retries},
+        # Later than not ready: a restart helps only a program that does not come back by itself.
+        "livenessProbe": {**check, "periodSeconds": probe.interval, "failureThreshold": 2 * probe.retries},
+    }
+
+
+def _cpus(cores: float) -> str:
+    """As the API server writes it back."""
+    milli = max(1, round(cores * 1000))
+    return str(milli // 1000) if milli % 1000 == 0 else f"{milli}m"
+
+
+def _quantity(size: int) -> str:
+    """Bytes as the API server writes them back: in the largest unit that fits."""
+    for unit, factor in (("Ti", 2**40), ("Gi", 2**30), ("Mi", 2**20), ("Ki", 2**10)):
+        if size % factor == 0:
+            return f"{size // factor}{unit}"
+    return str(size)

@@ -1,0 +1,146 @@
+"""What each platform takes of a stack file, each refusal with its exact words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.config import StackFileError, parse_stack
+from components.config.platform import namespaces
+from tests.support import ACCESS, MINIMAL, changed, stack
+
+FILE = "stacks/Pulumi.test.yaml"
+CLUSTER: dict[str, Any] = {**MINIMAL, "platform": "kubernetes", "kubernetes": {"context": "test"}}
+FOUND = {"name": "shop", "team": "web", "port": 8080, "discovery": {"kubernetes": {"namespaces": ["shop"]}}}
+
+
+def error_of(base: dict[str, Any], **changes: Any) -> str:
+    with pytest.raises(StackFileError) as caught:
+        parse_stack(changed(base, **changes), FILE)
+    return str(caught.value)
+
+
+ONE = f"{FILE}: 1 problem\n  "
+CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    (
+        MINIMAL,
+        {"platform": "kubernetes"},
+        (
+            "kubernetes: is required with platform: kubernetes\n"
+            "      hint: `kubernetes: {context: my-cluster}`; `kubectl config get-contexts` lists them"
+        ),
+    ),
+    (
+        CLUSTER,
+        {"docker": {}},
+        "docker: is for platform: docker only\n      hint: the cluster is in `kubernetes:`",
+    ),
+    (
+        CLUSTER,
+        {"ports": {"grafana": 3000}},
+        (
+            "ports: publishes ports of a Docker host, which Kubernetes does not do\n"
+            "      hint: give the UIs hosts in `kubernetes.ingress`, or use `kubectl port-forward`"
+        ),
+    ),
+    (
+        MINIMAL,
+        {"kubernetes": {"context": "test"}},
+        "kubernetes: is for platform: kubernetes only\n      hint: add `platform: kubernetes`",
+    ),
+    (CLUSTER, {"kubernetes": {"namespace": "x"}}, "kubernetes.context: is required"),
+    (
+        CLUSTER,
+        {"retention__size": "41GB"},
+        "retention.size (is 41GB): must be at most 80 % of kubernetes.volumes.prometheus 50GB",
+    ),
+    (
+        CLUSTER,
+        {"kubernetes__ingress": {"hosts": {"prometheus": "p.example.com"}, "tls_secret": "tls"}},
+        (
+            "kubernetes.ingress.hosts.prometheus (is p.example.com): would be open to others without a password\n"
+            "      hint: add `access:` (TLS and a password)"
+        ),
+    ),
+    (
+        CLUSTER,
+        {"kubernetes__ingress": {"hosts": {}, "tls_secret": "tls"}},
+        "kubernetes.ingress: needs at least one host; or leave `ingress` out and use `kubectl port-forward`",
+    ),
+    (
+        CLUSTER,
+        {"environment": "a" * 60},
+        (
+            f"environment (is {'a' * 60}): is too long for a namespace observatory-<environment>-host, "
+            "which has 63 characters at most\n      hint: set `kubernetes.namespace`"
+        ),
+    ),
+    (
+        CLUSTER,
+        {"demo": True},
+        (
+            "demo: its images are made on this machine, and the cluster cannot pull them\n"
+            "      hint: push them to a registry of yours and name it in `images.registry`, see docs/guide/demo.md"
+        ),
+    ),
+    (MINIMAL, {"services": [FOUND]}, "services[0].discovery.kubernetes: needs platform: kubernetes"),
+    (
+        CLUSTER,
+        {"services": [changed(FOUND, discovery__kubernetes__namespaces=["shop", "observatory-test"])]},
+        (
+            "services[0].discovery.kubernetes.namespaces (is observatory-test): is the stack's own namespace; "
+            "what is in there is scraped without being asked for"
+        ),
+    ),
+    (
+        CLUSTER,
+        {"services": [changed(FOUND, port=None)]},
+        "services[0]: kubernetes discovery needs the service's port or a port_name, and not both",
+    ),
+    (
+        CLUSTER,
+        {"services": [changed(FOUND, discovery__kubernetes__port_name="http")]},
+        "services[0]: kubernetes discovery needs the service's port or a port_name, and not both",
+    ),
+]
+
+
+@pytest.mark.parametrize(("base", "changes", "expected"), CASES)
+def test_what_a_platform_does_not_take_is_one_clear_problem(
+    base: dict[str, Any], changes: dict[str, Any], expected: str
+) -> None:
+    assert error_of(base, **changes) == ONE + expected
+
+
+def test_several_settings_of_the_other_platform_are_one_error() -> None:
+    assert error_of(CLUSTER, docker={}, ports={}).startswith(f"{FILE}: 2 problems\n  docker: ")
+
+
+def test_no_port_of_a_host_is_published_in_a_cluster() -> None:
+    assert parse_stack(CLUSTER, FILE).ports.published() == {}
+    assert stack().ports.published() != {}
+
+
+def test_namespaces_follow_the_environment_or_the_stack_file() -> None:
+    assert namespaces(parse_stack(CLUSTER, FILE)) == ("observatory-test", "observatory-test-host")
+    named = parse_stack(changed(CLUSTER, kubernetes__namespace="watching"), FILE)
+    assert namespaces(named) == ("watching", "watching-host")
+
+
+def test_uis_may_have_hosts_where_a_password_is_asked_for() -> None:
+    hosts = {"grafana": "g.example.com", "prometheus": "p.example.com", "alertmanager": "a.example.com"}
+    found = parse_stack(
+        changed(CLUSTER, kubernetes__ingress={"hosts": hosts, "tls_secret": "tls"}, access=ACCESS), FILE
+    )
+    assert found.kubernetes
+    assert found.kubernetes.ingress
+    open_grafana = changed(CLUSTER, kubernetes__ingress={"hosts": {"grafana": "g.example.com"}, "tls_secret": "tls"})
+    assert parse_stack(open_grafana, FILE).kubernetes, "Grafana has a login of its own"
+
+
+def test_data_that_is_no_stack_is_left_to_the_models() -> None:
+    bad: list[Any] = [None, [], "x", {"platform": ["kubernetes"], "environment": "x"}]
+    for data in bad:
+        with pytest.raises(StackFileError):
+            parse_stack(data, FILE)
