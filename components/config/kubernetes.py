@@ -6,19 +6,43 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from components.config.base import Model, Name, Size, size_bytes
+from components.config.base import Matching, Model, Name, Size, size_bytes
 
 LabelName = Annotated[
     str,
-    StringConstraints(
-        pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+    Matching(
+        r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$",
+        "the name of a Kubernetes label or annotation, such as app.kubernetes.io/name",
     ),
 ]
 """Name of a Kubernetes label or annotation: `app.kubernetes.io/name`."""
-LabelValue = Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$")]
-ObjectName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+PortName = Annotated[
+    str,
+    Matching(
+        r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$",
+        "the name of a port: at most 15 lower-case letters, digits and hyphens",
+    ),
+]
+LabelValue = Annotated[
+    str,
+    Matching(
+        r"^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)?$",
+        "the value of a Kubernetes label: at most 63 letters, digits, dots, underscores and hyphens",
+    ),
+]
+ObjectName = Annotated[
+    str,
+    Matching(
+        r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$",
+        "the name of a Kubernetes object: lower-case letters, digits, dots and hyphens",
+    ),
+]
 HostName = Annotated[
-    str, StringConstraints(pattern=r"^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$")
+    str,
+    Matching(
+        r"^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$",
+        "a host name such as grafana.example.com",
+    ),
 ]
 
 
@@ -77,7 +101,7 @@ class KubernetesDiscovery(Model):
         default_factory=dict, description="All of these. Default: `app.kubernetes.io/name` is the service's name."
     )
     annotations: dict[LabelName, str] = Field(default_factory=dict, description="All of these too.")
-    port_name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,13}[a-z0-9])?$")] | None = Field(
+    port_name: PortName | None = Field(
         default=None, description="Name of the port, in place of the service's `port`, which is the container's."
     )
 
@@ -98,7 +122,7 @@ class Volumes(Model):
 class Kubernetes(Model):
     """The cluster to deploy to."""
 
-    context: Annotated[str, StringConstraints(pattern=r"^\S+$")] = Field(
+    context: Annotated[str, Matching(r"^\S+$", "the name of a context of the kubeconfig, without spaces")] = Field(
         description="Of the kubeconfig. Required: whatever is current there may be another cluster."
     )
     kubeconfig: str | None = Field(
