@@ -6,6 +6,8 @@ Runs before there is a `.venv`, so with the standard library alone.
 from __future__ import annotations
 
 import sys
+import threading
+import time
 
 if sys.version_info < (3, 11):  # noqa: UP036 - nothing has checked it before us
     sys.exit("error: Python 3.11 or newer is needed; this is " + sys.version.split()[0])
@@ -21,6 +23,7 @@ from toolchain.machine import ToolchainError
 from toolchain.progress import Progress
 
 _INTERRUPTED = 130
+_PATIENCE_SECONDS = 20.0  # longer than cleaning up may take
 
 
 def _arguments() -> argparse.Namespace:
@@ -85,15 +88,27 @@ def _env(progress: Progress) -> int:
     return 0
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    threading.Thread(target=_end_anyway, daemon=True).start()
     raise KeyboardInterrupt
+
+
+def _end_anyway() -> None:
+    """Ends the process where the exception got lost, as in a callback whose errors Python only reports."""
+    time.sleep(_PATIENCE_SECONDS)
+    ending = threading.Thread(target=children.kill_all, daemon=True)
+    ending.start()
+    ending.join(_PATIENCE_SECONDS / 2)
+    os.write(2, b"error: interrupted; run it again to go on\n")
+    os._exit(_INTERRUPTED)
 
 
 def main() -> int:
     """Runs one command; returns its exit code: 0, 1 when something is missing, 130 when interrupted."""
     options = _arguments()
     progress = Progress()
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         if options.action == "ready":
             return _ready(options, progress)

@@ -81,14 +81,15 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
         venv.ensure(progress, venv.DEVELOP if purpose.develop else venv.RUN)
 
     pool = ThreadPoolExecutor(max_workers=len(purpose.programs) + 3)
-    tasks: dict[str, Future[Any]] = {".venv": pool.submit(environment)}
-    for binary in purpose.programs:
-        tasks[binary] = pool.submit(programs.ensure, binary)
-    if purpose.linter:
-        tasks["checkov"] = pool.submit(checkov.ensure, progress)
-    if purpose.engine:
-        tasks["images"] = pool.submit(images)
+    tasks: dict[str, Future[Any]] = {}
     try:
+        tasks[".venv"] = pool.submit(environment)
+        for binary in purpose.programs:
+            tasks[binary] = pool.submit(programs.ensure, binary)
+        if purpose.linter:
+            tasks["checkov"] = pool.submit(checkov.ensure, progress)
+        if purpose.engine:
+            tasks["images"] = pool.submit(images)
         wait(tasks.values())
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up takes a moment; a second Ctrl-C must not break it

@@ -165,13 +165,32 @@ def test_an_interrupt_ends_children_and_leaves_nothing(clone: Clone, number: sig
         while not clone.builds() and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        try:
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # or leaving the block would wait for ever for one that does not end
     assert process.returncode == 130
     assert "interrupted" in err
     assert "Traceback" not in err
     assert clone.left() == []
     assert _processes_using(clone.bin) == []
     assert clone.run("ready", "--for", "preview").returncode == 0
+
+
+def test_an_interruption_whose_exception_gets_lost_ends_it_all_the_same() -> None:
+    """Python only reports what is raised in a callback; nobody should have to wait for ever because of that."""
+    program = (
+        "import os, signal, time, toolchain.__main__ as main\n"
+        "main._PATIENCE_SECONDS = 0.2\n"
+        "signal.signal(signal.SIGTERM, main._interrupt)\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGTERM)\n    time.sleep(5)\n"
+        "except KeyboardInterrupt:\n    time.sleep(60)\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert (done.returncode, done.stderr) == (130, "error: interrupted; run it again to go on\n")
 
 
 def _processes_using(folder: Path) -> list[str]:
