@@ -108,7 +108,8 @@ def main() -> int:
     options = _arguments()
     progress = Progress()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as for a job in the background of a script
+            signal.signal(number, _interrupt)
     try:
         if options.action == "ready":
             return _ready(options, progress)
