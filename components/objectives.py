@@ -43,7 +43,8 @@ def groups(config: StackConfig) -> list[dict[str, Any]]:
     if not promises:
         return []
     rules = [rule for promise in promises for rule in _constants(*promise)]
-    rules += [rule for slo in ("availability", "latency") for rule in _rates(slo, _by_source(promises))]
+    sources = _by_source(promises)
+    rules += [rule for slo in ("availability", "latency") for rule in _rates(slo, sources)]
     return [
         {"name": "objectives", "rules": [*rules, *_ratios()]},
         {"name": "objectives-period", "interval": "1m", "rules": list(_periods(promises))},
