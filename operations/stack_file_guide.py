@@ -118,6 +118,17 @@ kubernetes:
     hosts: {grafana: grafana.example.com}
     tls_secret: observatory-tls
 """,
+    "storage": """\
+storage:
+  backend: s3
+  bucket:
+    name: acme-metrics
+    region: eu-central-1
+    endpoint: https://s3.example.com
+    path_style: true
+    credentials: {access_key: {secret: s3AccessKey}, secret_key: {secret: s3SecretKey}}
+  retention: {raw: 90d, five_minutes: 1y, one_hour: forever}
+""",
     "services[].discovery.kubernetes": """\
 platform: kubernetes
 kubernetes: {context: production}
@@ -218,6 +229,7 @@ images:
 NOTES: dict[str, str] = {
     "ports": "A port on another address than loopback needs [`access`](#access). Jaeger's four ports have no login, so "
     "they are refused there; put a proxy with a login before them.",
+    "storage": "A bare word is the backend: `storage: local`.",
     "resources.<name>": f"Products: {', '.join(f'`{name}`' for name in PRODUCTS)}. What is not set keeps the product's "
     "own default; `./observatory plan` shows the result.",
     "images": f"Overrides name a product: {', '.join(f'`{name}`' for name in PRODUCTS)}. "

@@ -31,6 +31,7 @@ from components.config.products import (
 )
 from components.config.promises import longest_window, promise_problems
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe, MonitoredService, target_problem
+from components.config.storage import Storage, storage_problems
 
 PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", "blackbox-exporter", "cadvisor")
 """Network names of everything that a stack is made of; the keys of versions.yaml."""
@@ -80,7 +81,7 @@ class StackConfig(Model):
     access: Access | None = Field(default=None, description="TLS and passwords. Default: none, so loopback only.")
     retention: Retention = Retention()
     scrape: Scrape = Scrape()
-    storage: Literal["local"] = Field(default="local", description="Where samples are kept; one choice so far.")
+    storage: Storage = Field(default=Storage(), description="Where samples are kept: `local`, or in a bucket.")
     services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
     probes: tuple[BlackboxProbe, ...] = Field(default=(), description="What is asked from outside.")
     demo: bool = Field(
@@ -109,6 +110,7 @@ class StackConfig(Model):
     def _relations(self) -> Self:
         checks = (
             self._check_scrape,
+            self._check_storage,
             self._check_services,
             self._check_probes,
             self._check_ports,
@@ -137,6 +139,9 @@ class StackConfig(Model):
             yield Problem("scrape.interval", f"must be between 1s and 2m30s: {reason}", interval)
         if seconds(kept) < 7200:
             yield Problem("retention.time", "must be at least 2h, the length of a block", kept)
+
+    def _check_storage(self) -> Iterator[Problem]:
+        yield from storage_problems(self)
 
     def _check_services(self) -> Iterator[Problem]:
         seen: set[str] = set()

@@ -1,0 +1,202 @@
+"""Where samples are kept for longer than Prometheus' own disk holds them: Thanos over a bucket of an S3 server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, GetJsonSchemaHandler, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from components.config.base import Duration, Matching, Model, Secret, Url, seconds
+from components.config.errors import Problem
+
+if TYPE_CHECKING:
+    from components.config.stack import StackConfig
+
+Backend = Literal["local", "thanos", "s3"]
+SHORTEST_LOCAL = 6 * 3600
+"""Seconds that Prometheus keeps samples at least: a block of 2 h, and time for its upload and the queries of then."""
+SHORTEST = {"raw": 3 * 86400, "five_minutes": 21 * 86400}
+"""Seconds below which samples would go before the next coarser resolution is made of them: that happens once blocks
+are two days (raw) and two weeks (five minutes) long, and takes the oldest samples of such a block with it."""
+
+
+class BucketCredentials(Model):
+    """Keys of one identity that may use the bucket."""
+
+    access_key: Secret = Field(description="Its access key.")
+    secret_key: Secret = Field(description="Its secret key.")
+
+
+class KmsKey(Model):
+    """Encryption with a key of your own in AWS KMS."""
+
+    kms_key: Annotated[
+        str, Matching(r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/\S+$", "the ARN of a KMS key or alias")
+    ] = Field(description="ARN of the key, in the region of the bucket.")
+
+
+class Bucket(Model):
+    """A bucket on AWS S3 or any server that speaks its protocol."""
+
+    name: Annotated[
+        str,
+        Matching(
+            r"^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            "3 to 63 lower-case letters, digits, dots and hyphens, as bucket names are",
+        ),
+    ] = Field(description="Of the bucket.")
+    region: Annotated[str, Matching(r"^[a-z0-9][a-z0-9-]*$", "the name of a region, such as eu-central-1")] = Field(
+        description="Of the bucket; `us-east-1` on servers that have none."
+    )
+    endpoint: Url | None = Field(
+        default=None,
+        description="Of another S3 server: https://s3.example.com. Default: AWS in the region. With http:// "
+        "everything goes unencrypted.",
+    )
+    path_style: bool = Field(
+        default=False, description="Addresses of the form endpoint/bucket, which servers outside of AWS mostly ask for."
+    )
+    prefix: (
+        Annotated[
+            str, Matching(r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", "names with / between them, such as metrics/prod")
+        ]
+        | None
+    ) = Field(default=None, description="Folder in the bucket. One stack alone may use a bucket and prefix.")
+    credentials: BucketCredentials | None = Field(
+        default=None, description="Default: the machine's or the pod's own role."
+    )
+    encryption: KmsKey | Literal["sse-s3", "none"] = Field(
+        default="sse-s3",
+        description="Of objects at rest: `sse-s3` (keys of the server), `{kms_key: arn:...}`, or `none` for servers "
+        "without it.",
+    )
+    adopt: bool = Field(default=False, description="Take over a bucket that exists; with backend thanos.")
+    delete_with_objects: bool = Field(
+        default=False, description="Destroying the stack deletes the bucket with all samples; with backend thanos."
+    )
+    noncurrent_days: int = Field(
+        default=30, ge=1, le=3650, description="Days that deleted objects can be had back; with backend thanos."
+    )
+    tags: dict[str, str] = Field(default_factory=dict, description="On the bucket; with backend thanos.")
+
+    @property
+    def address(self) -> str:
+        """Host and port of the server."""
+        if self.endpoint is None:
+            suffix = ".cn" if self.region.startswith("cn-") else ""
+            return f"s3.{self.region}.amazonaws.com{suffix}"
+        return urlsplit(self.endpoint).netloc
+
+    @property
+    def insecure(self) -> bool:
+        """Whether the server is spoken to without TLS, because the stack file says so."""
+        return self.endpoint is not None and self.endpoint.startswith("http://")
+
+
+OWNED = ("adopt", "delete_with_objects", "noncurrent_days", "tags")
+"""Settings of a bucket that the stack itself makes and keeps."""
+
+
+class StorageRetention(Model):
+    """How long the bucket keeps samples, by resolution; `forever` never deletes."""
+
+    raw: Duration | Literal["forever"] = Field(default="90d", description="As scraped; at least 3d.")
+    five_minutes: Duration | Literal["forever"] = Field(
+        default="1y", description="One value for five minutes; at least 3w."
+    )
+    one_hour: Duration | Literal["forever"] = Field(default="3y", description="One value for an hour.")
+
+
+class StorageTls(Model):
+    """Mutual TLS between the components of Thanos."""
+
+    ca: Secret = Field(description="Certificate of the authority, PEM.")
+    certificate: Secret = Field(description="The certificate, PEM; for servers and clients, valid for all names.")
+    key: Secret = Field(description="Its private key, PEM.")
+
+
+class Storage(Model):
+    """Where samples are kept."""
+
+    backend: Backend = Field(
+        default="local",
+        description="local: Prometheus' own disk; thanos: a bucket that the stack makes; s3: a bucket of yours.",
+    )
+    bucket: Bucket | None = Field(default=None, description="With backend thanos or s3, and only then.")
+    retention: StorageRetention = Field(
+        default=StorageRetention(), description="Of the bucket; that of Prometheus' own disk is `retention`."
+    )
+    query_frontend: bool = Field(
+        default=True, description="Splits long queries into days, and remembers their answers."
+    )
+    tls: StorageTls | None = Field(default=None, description="Default: none between the components.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_word(cls, data: Any) -> Any:
+        return {"backend": data} if isinstance(data, str) else data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found = handler(schema)
+        target = handler.resolve_ref_schema(found)
+        target["type"] = ["object", "string"]
+        target["pattern"] = "^local$"
+        return found
+
+    @property
+    def thanos(self) -> bool:
+        """Whether Thanos keeps the samples."""
+        return self.backend != "local"
+
+
+def storage_problems(config: StackConfig) -> Iterator[Problem]:
+    """What must hold between where samples are kept and the rest."""
+    storage, bucket = config.storage, config.storage.bucket
+    if not storage.thanos:
+        for key in sorted(storage.model_fields_set - {"backend"}):
+            yield Problem(f"storage.{key}", "is for backend thanos or s3 only", hint="add `backend: thanos`")
+        return
+    if bucket is None:
+        hint = "`bucket: {name: acme-metrics, region: eu-central-1}`"
+        yield Problem("storage.bucket", f"is required with backend {storage.backend}", hint=hint)
+    else:
+        yield from _bucket_problems(storage.backend, bucket)
+    yield from _retention_problems(storage.retention)
+    if seconds(config.retention_time) < SHORTEST_LOCAL:
+        reason = "must be at least 6h with a bucket: what is not uploaded yet is on Prometheus' own disk alone"
+        yield Problem("retention.time", reason, config.retention_time)
+
+
+def _bucket_problems(backend: Backend, bucket: Bucket) -> Iterator[Problem]:
+    if backend == "s3":
+        for key in sorted(bucket.model_fields_set & {*OWNED}):
+            reason = "is for a bucket that the stack makes; with backend s3 it is yours and only used"
+            yield Problem(f"storage.bucket.{key}", reason, hint="`backend: thanos` makes and keeps it")
+    if "." in bucket.name and not bucket.path_style:
+        reason = "has a dot, so no certificate is valid for its address"
+        yield Problem("storage.bucket.name", reason, bucket.name, "leave the dot out, or set `path_style: true`")
+    if bucket.endpoint and urlsplit(bucket.endpoint).path.strip("/"):
+        yield Problem("storage.bucket.endpoint", "must have no path", bucket.endpoint, "`prefix` names a folder")
+
+
+def _retention_problems(retention: StorageRetention) -> Iterator[Problem]:
+    for key, least, words in (("raw", SHORTEST["raw"], "3d"), ("five_minutes", SHORTEST["five_minutes"], "3w")):
+        value = getattr(retention, key)
+        if value != "forever" and seconds(value) < least:
+            reason = f"must be at least {words}: before, nothing coarser is made of these samples"
+            yield Problem(f"storage.retention.{key}", reason, value)
+    order = ("raw", "five_minutes", "one_hour")
+    for finer, coarser in pairwise(order):
+        if _length(getattr(retention, coarser)) < _length(getattr(retention, finer)):
+            reason = f"must not be shorter than {finer}, or long queries end before short ones"
+            yield Problem(f"storage.retention.{coarser}", reason, getattr(retention, coarser))
+
+
+def _length(duration: str) -> float:
+    return float("inf") if duration == "forever" else seconds(duration)

@@ -1,0 +1,159 @@
+"""Where samples are kept: what a stack file may say of it, each refusal with its exact words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from components.config import StackFileError, parse_stack
+from components.config.storage import Bucket
+from operations.schema import stack_file_schema
+from tests.support import MINIMAL, changed
+
+FILE = "stacks/Pulumi.test.yaml"
+BUCKET = {"name": "acme-metrics", "region": "eu-central-1"}
+KEYS = {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}}
+
+
+def storage(**settings: Any) -> dict[str, Any]:
+    return {"backend": "thanos", "bucket": BUCKET, **settings}
+
+
+def bucket(**settings: Any) -> dict[str, Any]:
+    return storage(bucket={**BUCKET, **settings})
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "local",
+        {"backend": "local"},
+        storage(),
+        storage(backend="s3"),
+        storage(retention={"raw": "forever", "five_minutes": "forever", "one_hour": "forever"}),
+        bucket(endpoint="http://localhost:8333", path_style=True, credentials=KEYS, encryption="none"),
+        bucket(encryption={"kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1"}),
+        bucket(adopt=True, delete_with_objects=True, noncurrent_days=7, tags={"team": "platform"}),
+        storage(tls={"ca": {"secret": "a"}, "certificate": {"secret": "b"}, "key": {"secret": "c"}}),
+    ],
+)
+def test_what_is_allowed_is_allowed_by_the_schema_too(value: Any) -> None:
+    data = {**MINIMAL, "storage": value}
+    assert parse_stack(data, FILE).storage.thanos is (value != "local" and value["backend"] != "local")
+    jsonschema.validate({"config": {"observatory:stack": data}}, stack_file_schema())
+
+
+def test_a_stack_keeps_samples_locally_unless_it_says_otherwise() -> None:
+    found = parse_stack(MINIMAL, FILE).storage
+    assert (found.backend, found.bucket, found.thanos) == ("local", None, False)
+
+
+NEEDED = "storage.bucket: is required with backend"
+EXAMPLE = "\n      hint: `bucket: {name: acme-metrics, region: eu-central-1}`"
+CASES: list[tuple[dict[str, Any], str]] = [
+    ({"storage": "s3"}, f"{NEEDED} s3{EXAMPLE}"),
+    ({"storage": "thanos"}, f"{NEEDED} thanos{EXAMPLE}"),
+    (
+        {"storage": "loca"},
+        "storage (is 'loca'): input should be 'local', 'thanos' or 's3'\n      hint: did you mean local?",
+    ),
+    (
+        {"storage": {"bucket": BUCKET}},
+        "storage.bucket: is for backend thanos or s3 only\n      hint: add `backend: thanos`",
+    ),
+    (
+        {"storage": {"retention": {"raw": "30d"}}},
+        "storage.retention: is for backend thanos or s3 only\n      hint: add `backend: thanos`",
+    ),
+    (
+        {"storage": {"backend": "s3", "bucket": {**BUCKET, "adopt": True}}},
+        (
+            "storage.bucket.adopt: is for a bucket that the stack makes; with backend s3 it is yours and only used\n"
+            "      hint: `backend: thanos` makes and keeps it"
+        ),
+    ),
+    (
+        {"storage": bucket(name="acme.metrics")},
+        (
+            "storage.bucket.name (is acme.metrics): has a dot, so no certificate is valid for its address\n"
+            "      hint: leave the dot out, or set `path_style: true`"
+        ),
+    ),
+    (
+        {"storage": bucket(name="Acme")},
+        (
+            "storage.bucket.name (is 'Acme'): must be 3 to 63 lower-case letters, digits, dots and hyphens, "
+            "as bucket names are"
+        ),
+    ),
+    (
+        {"storage": bucket(endpoint="https://s3.example.com/acme")},
+        (
+            "storage.bucket.endpoint (is https://s3.example.com/acme): must have no path\n"
+            "      hint: `prefix` names a folder"
+        ),
+    ),
+    (
+        {"storage": bucket(endpoint="s3.example.com")},
+        (
+            "storage.bucket.endpoint (is 's3.example.com'): must be a URL such as https://example.com/path, "
+            "without a login in it"
+        ),
+    ),
+    (
+        {"storage": bucket(prefix="/metrics")},
+        "storage.bucket.prefix (is '/metrics'): must be names with / between them, such as metrics/prod",
+    ),
+    (
+        {"storage": bucket(credentials={"access_key": "AKIA", "secret_key": {"secret": "s3SecretKey"}})},
+        (
+            "storage.bucket.credentials.access_key: must name a secret, for example {secret: credentialsAccessKey}; "
+            "its value never stands in this file"
+        ),
+    ),
+    (
+        {"storage": storage(retention={"raw": "2d"})},
+        "storage.retention.raw (is 2d): must be at least 3d: before, nothing coarser is made of these samples",
+    ),
+    (
+        {"storage": storage(retention={"raw": "20d", "five_minutes": "20d"})},
+        (
+            "storage.retention.five_minutes (is 20d): must be at least 3w: before, nothing coarser is made of these "
+            "samples"
+        ),
+    ),
+    (
+        {"storage": storage(retention={"raw": "forever"})},
+        "storage.retention.five_minutes (is 1y): must not be shorter than raw, or long queries end before short ones",
+    ),
+    (
+        {"storage": storage(), "retention": {"time": "5h"}},
+        (
+            "retention.time (is 5h): must be at least 6h with a bucket: what is not uploaded yet is on Prometheus' own "
+            "disk alone"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), CASES, ids=[f"{i}" for i, _ in enumerate(CASES)])
+def test_what_does_not_fit_is_one_clear_problem(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(StackFileError) as caught:
+        parse_stack(changed(MINIMAL, **changes), FILE)
+    assert str(caught.value) == f"{FILE}: 1 problem\n  {words}"
+
+
+@pytest.mark.parametrize(
+    ("settings", "address", "insecure"),
+    [
+        ({}, "s3.eu-central-1.amazonaws.com", False),
+        ({"region": "cn-north-1"}, "s3.cn-north-1.amazonaws.com.cn", False),
+        ({"endpoint": "https://s3.example.com"}, "s3.example.com", False),
+        ({"endpoint": "http://seaweed:8333/"}, "seaweed:8333", True),
+    ],
+)
+def test_the_address_of_the_server(settings: dict[str, Any], address: str, insecure: bool) -> None:
+    found = Bucket.model_validate({**BUCKET, **settings})
+    assert (found.address, found.insecure) == (address, insecure)
