@@ -10,6 +10,7 @@ import pulumi
 import pulumi_kubernetes
 
 from components.config import StackConfig
+from components.platforms.kubernetes_growth import growing
 from components.platforms.kubernetes_manifests import service_manifests, stack_manifests
 from components.platforms.kubernetes_objects import Manifest, Stack
 from components.secrets import resolved
@@ -37,6 +38,7 @@ class KubernetesPlatform:
             upsert_existing_objects=True,
             opts=pulumi.ResourceOptions(parent=parent),
         )
+        self.growing = growing()
         self.namespaces: list[pulumi.Resource] = []
         for manifest in stack_manifests(self.stack):
             made = self._make(manifest, parent, {})
@@ -76,6 +78,7 @@ class KubernetesPlatform:
                 depends_on=[*(self.namespaces if "namespace" in manifest["metadata"] else ()), *after],
                 version=_SDK_VERSION,
                 additional_secret_outputs=["data", "stringData"] if kind == "Secret" else None,
+                hooks=self.growing if kind == "PersistentVolumeClaim" else None,
                 **self._lifetime(manifest),
             ),
         )

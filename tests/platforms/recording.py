@@ -41,6 +41,8 @@ class Registered:
     ignore_changes: tuple[str, ...]
     dependencies: frozenset[str]
     additional_secret_outputs: tuple[str, ...]
+    before_update: tuple[str, ...]
+    """Names of the hooks that run before an update."""
 
     @property
     def values(self) -> dict[str, Any]:
@@ -107,6 +109,7 @@ class Recorder(MockMonitor):
             ignore_changes=tuple(request.ignoreChanges),
             dependencies=frozenset(request.dependencies),
             additional_secret_outputs=tuple(request.additionalSecretOutputs),
+            before_update=tuple(request.hooks.before_update),
         )
         answer: Any = super().RegisterResource
         if threading.current_thread() is threading.main_thread():
