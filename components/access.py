@@ -55,8 +55,11 @@ class AccessRules:
             File(CLIENT_CONFIG, dump(self.client_config(folder)), reload=False),
         )
 
-    def client_config(self, folder: str) -> dict[str, Any]:
-        """Prometheus' HTTP client settings with paths below `folder`; empty where nothing is protected."""
+    def client_config(self, folder: str, server_name: str = "") -> dict[str, Any]:
+        """Prometheus' HTTP client settings with paths below `folder`; empty where nothing is protected.
+
+        Replicas share the first one's certificate: `server_name` is its name, by which all of them are known.
+        """
         if self.access is None:
             return {}
         return {
@@ -64,7 +67,10 @@ class AccessRules:
                 "username": self.access.username,
                 "password_file": f"{folder}/secrets/access-password",
             },
-            "tls_config": {"ca_file": f"{folder}/secrets/ca.crt"},
+            "tls_config": {
+                "ca_file": f"{folder}/secrets/ca.crt",
+                **({"server_name": server_name} if server_name else {}),
+            },
         }
 
     def web_args(self, folder: str) -> tuple[str, ...]:

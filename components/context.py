@@ -25,6 +25,10 @@ class Context:
         """TLS and passwords between the services."""
         return AccessRules(self.config.access)
 
+    def replicas(self, product: str) -> range:
+        """The numbers of a product's replicas, from 1."""
+        return range(1, self.config.high_availability.count(product) + 1)
+
     def image(self, product: str) -> str:
         """The product's image; empty where this machine cannot have it."""
         return self.images.reference(product) or ""

@@ -44,6 +44,7 @@ def stack_notes(config: StackConfig, products: Iterable[str]) -> list[str]:
         *team_notes(config.alerting.routes, teams),
         *_alert_notes(config, planned),
         *_dashboard_notes(config, planned),
+        *_availability_notes(config),
         *_product_notes(config, planned),
     ]
 
@@ -135,6 +136,18 @@ def _dashboard_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
     for name in config.dashboards:
         if name not in shown:
             yield f"dashboards: {name} is not shown: nothing in this stack has data for it"
+
+
+def _availability_notes(config: StackConfig) -> Iterator[str]:
+    wanted = config.high_availability
+    if wanted.one_host and not wanted.asked:
+        yield "high_availability.one_host has no effect: nothing has replicas"
+    if wanted.asked and config.platform == "docker":
+        programs = " and ".join(f"{count} replicas of {name}" for name, count in wanted.asked.items())
+        yield (
+            f"high_availability.one_host: {programs} run on one machine; they outlive the crash of a program, "
+            "not that of the machine"
+        )
 
 
 def _product_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:

@@ -12,14 +12,14 @@ from components.config.load import FOLDER, stack_path
 from components.context import Context
 from components.images import SUBSTITUTES, ImageCatalogue, load_catalogue
 from components.notes import stack_notes
-from components.services.alertmanager import alertmanager
+from components.services.alertmanager import alertmanagers
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
 from components.services.jaeger import jaeger
 from components.services.node_exporter import node_exporter
-from components.services.prometheus import prometheus
+from components.services.prometheus import prometheuses
 from components.spec import SECRET_TOKEN, Plan, Service
 from components.yaml_text import load
 
@@ -43,26 +43,26 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.tracing.backend == "jaeger", jaeger),
-        (True, alertmanager),
     ]
     planned = [make(context) for asked, make in wanted if asked]
+    planned += alertmanagers(context)
     planned += demo(context) if config.demo else ()
     services = [service for service in planned if service.image]
     withheld = [service for service in planned if not service.image]
     # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
     shown = grafana(context) if config.grafana.enabled else None
     available = shown is not None and bool(shown.image)
-    services.append(prometheus(context, [*services, shown] if shown and available else services))
+    services += prometheuses(context, [*services, shown] if shown and available else services)
     generated: tuple[str, ...] = ()
     if shown:
         shown = provisioned(shown, context, services)
         (services if available else withheld).append(shown)
         generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and name in shown.secrets)
     notes = [
-        f"{service.name} runs {service.image}, for {images.instead_of[service.name]} cannot be pulled on this machine "
+        f"{service.name} runs {service.image}, for {images.instead_of[service.group]} cannot be pulled on this machine "
         "(see `make ready`)"
         for service in services
-        if service.name in images.instead_of
+        if service.group in images.instead_of
     ]
     notes += [
         f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"

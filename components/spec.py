@@ -54,6 +54,8 @@ class Port:
     scheme: str = "http"
     intake: bool = False
     """The user's own services send to it."""
+    protocols: tuple[str, ...] = ("tcp",)
+    """tcp, udp, or both at the same number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,13 @@ class Service:
     """All connections that the program opens; a platform may allow these and no others."""
     api: PlatformApi | None = None
     """Only where the platform has an API that a stack file can ask for."""
+    replica_of: str = ""
+    """Name of the first of the replicas that this is one of; empty for that first one, and where there is one only.
+
+    Replicas stand one after the other in a plan, and a platform updates them so, each once the one before it serves.
+    """
+    group_name: str = ""
+    """One more network name, which all replicas share; it leads to the address of each one that runs."""
     meets_services: bool = False
     """Talks to the user's own services, which live outside of the stack's network."""
     read_only: bool = True
@@ -177,6 +186,11 @@ class Service:
     stop_grace: int = 30
     """Seconds between the request to stop and the end by force."""
     metrics: tuple[Metrics, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """Name of the first of its replicas: what is set for a product is found by it."""
+        return self.replica_of or self.name
 
     @property
     def mounted_config(self) -> str:
@@ -219,3 +233,7 @@ class Plan:
     def service(self, name: str) -> Service | None:
         """The planned service of that network name, if any."""
         return next((service for service in self.services if service.name == name), None)
+
+    def replicas(self, name: str) -> tuple[Service, ...]:
+        """The planned service of that name and its further replicas."""
+        return tuple(service for service in self.services if service.group == name)

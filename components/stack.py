@@ -39,9 +39,11 @@ class MonitoringStack(pulumi.ComponentResource):
             if secret not in self.secrets:
                 self.secrets[secret] = self._generate(secret)
         platform = self._platform(config)
+        last: dict[str, pulumi.Resource] = {}
         for service in plan.services:
             component = ServiceComponent(service, self)
-            platform.deploy(service, component, self.secrets)
+            before = [last[service.group]] if service.group in last else []
+            last[service.group] = platform.deploy(service, component, self.secrets, before)
             component.register_outputs({})
         for note in plan.notes:
             pulumi.log.warn(note, self)

@@ -262,6 +262,18 @@ GENERATED: dict[str, dict[str, Any]] = {
         "tracing": {"backend": "none"},
         "grafana": {"enabled": False},
     },
+    "available": {
+        "environment": "available",
+        "access": ACCESS,
+        "high_availability": {"alertmanager": 3, "one_host": True},
+    },
+    "available-cluster": {
+        "environment": "available-cluster",
+        "platform": "kubernetes",
+        "kubernetes": {"context": "test"},
+        "access": ACCESS,
+        "high_availability": {"alertmanager": 3},
+    },
     "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
     "demo": {"environment": "demo", "demo": True, "ports": {"demo": 8003}},
     "mirrored": {

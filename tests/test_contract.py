@@ -247,12 +247,18 @@ def test_every_own_address_in_a_file_or_argument_is_a_declared_connection(whole:
         assert all(port in (None, *ports[name]) for name, port in declared if name in ports)
         if one.name == "prometheus" and (prober := whole.service("blackbox-exporter")):
             declared |= {(call.service, call.port) for call in prober.calls}  # it is told there what to ask
-        # Of itself a program says where people find it; dashboards and rules hold such links, too.
+        # Of itself a program says where people find it, a replica where the first is; dashboards and rules hold such
+        # links, too.
         texts = [*one.args, *(value for _, value in one.env)]
         texts += [
             file.content for file in one.files if not file.path.startswith(("dashboards/", "rules/", "templates/"))
         ]
-        told = {(name, int(port)) for text in texts for name, port in address.findall(text) if name != one.name}
+        told = {
+            (name, int(port))
+            for text in texts
+            for name, port in address.findall(text)
+            if name not in (one.name, one.replica_of)
+        }
         assert told <= declared, one.name
 
 
@@ -321,4 +327,4 @@ def test_every_product_with_rules_or_an_image_can_be_planned() -> None:
     pinned = yaml.safe_load((root / "components" / "versions.yaml").read_text())
     assert set(pinned) == {*PRODUCTS, *DEMO}
     assert {path.stem for path in (root / "rules").glob("*.yaml")} <= {*PRODUCTS, *EXPOSED, *DERIVED, *CLUSTER}
-    assert {one.name for name in ALL for one in plan(name).services} == {*PRODUCTS, *DEMO}
+    assert {one.group for name in ALL for one in plan(name).services} == {*PRODUCTS, *DEMO}

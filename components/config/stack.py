@@ -13,6 +13,7 @@ from components.config.alerting import Alerting, alerting_problems
 from components.config.base import Model, Name, seconds
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
+from components.config.high_availability import HighAvailability, high_availability_problems
 from components.config.kubernetes import Kubernetes
 from components.config.platform import only_own_settings, platform_problems
 from components.config.products import (
@@ -82,6 +83,7 @@ class StackConfig(Model):
     retention: Retention = Retention()
     scrape: Scrape = Scrape()
     storage: Storage = Field(default=Storage(), description="Where samples are kept: `local`, or in a bucket.")
+    high_availability: HighAvailability = HighAvailability()
     services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
     probes: tuple[BlackboxProbe, ...] = Field(default=(), description="What is asked from outside.")
     demo: bool = Field(
@@ -119,6 +121,7 @@ class StackConfig(Model):
             self._check_products,
             self._check_alerts,
             self._check_platform,
+            self._check_high_availability,
         )
         problems = [problem for check in checks for problem in check()]
         if problems:
@@ -215,6 +218,9 @@ class StackConfig(Model):
 
     def _check_platform(self) -> Iterator[Problem]:
         yield from platform_problems(self)
+
+    def _check_high_availability(self) -> Iterator[Problem]:
+        yield from high_availability_problems(self)
 
     def _check_alerts(self) -> Iterator[Problem]:
         yield from alert_problems(self.alerts, self.alerting.dead_mans_switch is not None)

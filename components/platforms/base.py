@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import pulumi
@@ -14,7 +14,15 @@ class Platform(Protocol):
     """One place to deploy to. Resources get `parent`, the service's own component."""
 
     def deploy(
-        self, service: Service, parent: pulumi.Resource, secrets: Mapping[str, pulumi.Output[str]]
+        self,
+        service: Service,
+        parent: pulumi.Resource,
+        secrets: Mapping[str, pulumi.Output[str]],
+        after: Sequence[pulumi.Resource] = (),
     ) -> pulumi.Resource:
-        """Create everything of `service`; the result is done once the service answers its health check."""
+        """Create everything of `service`; the result is done once the service answers its health check.
+
+        Nothing of the service is touched before all of `after` is done: so replicas change one at a time, and a
+        configuration that the first one rejects never reaches the others.
+        """
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -58,7 +58,11 @@ class DockerPlatform:
         return pulumi.ResourceOptions(parent=parent, provider=self.provider, **more)
 
     def deploy(
-        self, service: Service, parent: pulumi.Resource, secrets: Mapping[str, pulumi.Output[str]]
+        self,
+        service: Service,
+        parent: pulumi.Resource,
+        secrets: Mapping[str, pulumi.Output[str]],
+        after: Sequence[pulumi.Resource] = (),
     ) -> pulumi.Resource:
         """Create the service's resources, in the order in which they need each other."""
         if service.api:
@@ -66,9 +70,9 @@ class DockerPlatform:
                 f"{service.name} asks for the platform's API (api), which a Docker stack does not hand out"
             )
         volumes = {volume.name: self._volume(volume.name, parent) for volume in service.volumes}
-        before: list[pulumi.Resource] = list(volumes.values())
+        before: list[pulumi.Resource] = [*after, *volumes.values()]
         if service.files:
-            before = [self._configuration(service, parent, list(volumes.values()), secrets)]
+            before = [self._configuration(service, parent, before, secrets)]
         container = self._container(service, parent, volumes, before)
         return Started(
             StartedProvider(),
@@ -101,7 +105,7 @@ class DockerPlatform:
         self,
         service: Service,
         parent: pulumi.Resource,
-        volumes: list[docker.Volume],
+        before: list[pulumi.Resource],
         secrets: Mapping[str, pulumi.Output[str]],
     ) -> Configuration:
         reload = service.reload
@@ -130,7 +134,7 @@ class DockerPlatform:
                 if reload
                 else {},
             },
-            pulumi.ResourceOptions(parent=parent, depends_on=volumes, additional_secret_outputs=["secret_files"]),
+            pulumi.ResourceOptions(parent=parent, depends_on=before, additional_secret_outputs=["secret_files"]),
         )
 
     def _container(
@@ -171,8 +175,11 @@ class DockerPlatform:
             if service.meets_services
             else None,
             ports=[
-                docker.ContainerPortArgs(internal=port.number, external=port.published, ip=port.address)
+                docker.ContainerPortArgs(
+                    internal=port.number, external=port.published, ip=port.address, **_protocol(protocol)
+                )
                 for port in sorted(service.ports, key=lambda port: port.number)
+                for protocol in port.protocols
                 if port.published
             ]
             or None,
@@ -189,7 +196,8 @@ class DockerPlatform:
         )
 
     def _networks(self, service: Service) -> list[docker.ContainerNetworksAdvancedArgs]:
-        own = docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=[service.name])
+        names = [service.name, service.group_name] if service.group_name else [service.name]
+        own = docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=names)
         others = self.config.docker.networks if service.meets_services else ()
         return [own, *(docker.ContainerNetworksAdvancedArgs(name=name) for name in others)]
 
@@ -209,6 +217,11 @@ class DockerPlatform:
                 )
             )
         return mounted or None
+
+
+def _protocol(protocol: str) -> dict[str, str]:
+    # The provider's own default is not written down: any more in the state would replace containers that run.
+    return {} if protocol == "tcp" else {"protocol": protocol}
 
 
 def _capabilities(service: Service) -> docker.ContainerCapabilitiesArgs:

@@ -46,14 +46,18 @@ class KubernetesPlatform:
                 self.namespaces.append(made)
 
     def deploy(
-        self, service: Service, parent: pulumi.Resource, secrets: Mapping[str, pulumi.Output[str]]
+        self,
+        service: Service,
+        parent: pulumi.Resource,
+        secrets: Mapping[str, pulumi.Output[str]],
+        after: Sequence[pulumi.Resource] = (),
     ) -> pulumi.Resource:
         """Create the service's objects; the provider waits until its pods are ready."""
         made: list[pulumi.Resource] = []
         workload: pulumi.Resource = parent
         for manifest in service_manifests(self.stack, service):
             is_workload = manifest["kind"] in _WORKLOADS
-            each = self._make(manifest, parent, secrets, after=made if is_workload else ())
+            each = self._make(manifest, parent, secrets, after=[*after, *made] if is_workload else after)
             workload = each if is_workload else workload
             made.append(each)
         return workload

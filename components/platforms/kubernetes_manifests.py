@@ -10,7 +10,9 @@ from typing import Any
 from components.platforms.kubernetes_files import file_objects
 from components.platforms.kubernetes_objects import SKIP_AWAIT, Manifest, Stack, needs_host
 from components.platforms.kubernetes_policies import default_deny, policy
-from components.platforms.kubernetes_workloads import claims, port_numbers, workload
+from components.platforms.kubernetes_ports import service_ports
+from components.platforms.kubernetes_replicas import group_objects
+from components.platforms.kubernetes_workloads import claims, workload
 from components.spec import Service
 
 _LEVELS = ("enforce", "warn", "audit")
@@ -35,6 +37,7 @@ def service_manifests(stack: Stack, service: Service) -> list[Manifest]:
         *claims(stack, service),
         policy(stack, service),
         *_network_name(stack, service),
+        *group_objects(stack, service),
         workload(stack, service),
         *_ingress(stack, service),
     ]
@@ -101,10 +104,7 @@ def _role(kind: str, metadata: dict[str, Any], rules: list[dict[str, Any]], subj
 
 def _network_name(stack: Stack, service: Service) -> list[Manifest]:
     """The Service of the planned name with the planned ports; each pod for itself where there is one on every node."""
-    ports = [
-        {"name": name, "port": number, "targetPort": number, "protocol": "TCP"}
-        for name, number in port_numbers(service)
-    ]
+    ports = service_ports(service)
     if not ports:
         return []
     spec: dict[str, Any] = {"selector": stack.selector(service), "ports": ports}

@@ -66,11 +66,23 @@ class Stack:
             "app.kubernetes.io/instance": f"observatory-{self.config.environment}"[:63],
         }
 
+    def grouped(self, service: Service) -> bool:
+        """Whether a service is one of several replicas, or may become so."""
+        return bool(service.group_name) or len(self.plan.replicas(service.group)) > 1
+
+    def group_selector(self, service: Service) -> dict[str, str]:
+        """The labels by which the pods of all replicas of a service are found."""
+        return {
+            "app.kubernetes.io/component": service.group,
+            "app.kubernetes.io/instance": f"observatory-{self.config.environment}"[:63],
+        }
+
     def labels(self, service: Service) -> dict[str, str]:
         """On every object of a service."""
         version = version_label(service.image)
         return {
             **self.selector(service),
+            **(self.group_selector(service) if self.grouped(service) else {}),
             **self.common_labels(),
             **({"app.kubernetes.io/version": version} if version else {}),
         }

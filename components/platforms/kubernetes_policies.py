@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from components.platforms.kubernetes_objects import NAMESPACE_NAME, Manifest, Stack
-from components.platforms.kubernetes_workloads import port_numbers
+from components.platforms.kubernetes_ports import policy_ports, ports_of
 from components.spec import Service
 
 Rule = dict[str, Any]
@@ -33,7 +33,7 @@ def edges(stack: Stack) -> list[tuple[Service, Service, tuple[int | str, ...]]]:
         for call in caller.calls:
             callee = stack.plan.service(call.service) if call.service else None
             if callee:
-                ports: list[int | str] = [call.port] if call.port else [number for _, number in port_numbers(callee)]
+                ports: list[int | str] = [call.port] if call.port else [port.number for port in ports_of(callee)]
                 found.setdefault((caller.name, callee.name), []).extend(ports)
     services = {service.name: service for service in stack.plan.services}
     return [
@@ -62,7 +62,7 @@ def policy(stack: Stack, service: Service) -> Manifest:
 def _ingress(stack: Stack, service: Service) -> Iterator[Rule]:
     for caller, callee, ports in edges(stack):
         if callee.name == service.name:
-            yield {"from": [_pods(stack, service, caller)], "ports": _tcp(*ports)}
+            yield {"from": [_pods(stack, service, caller)], "ports": policy_ports(callee, *ports)}
     intake = [port.number for port in service.ports if port.intake]
     if intake and stack.cluster.trace_namespaces:
         yield {"from": [_namespace(name) for name in stack.cluster.trace_namespaces], "ports": _tcp(*intake)}
@@ -74,7 +74,7 @@ def _ingress(stack: Stack, service: Service) -> Iterator[Rule]:
 def _egress(stack: Stack, service: Service) -> Iterator[Rule]:
     for caller, callee, ports in edges(stack):
         if caller.name == service.name:
-            yield {"to": [_pods(stack, service, callee)], "ports": _tcp(*ports)}
+            yield {"to": [_pods(stack, service, callee)], "ports": policy_ports(callee, *ports)}
     for call in service.calls:
         if call.namespaces:
             rule = {"to": [_namespace(name) for name in call.namespaces]}

@@ -7,6 +7,8 @@ from typing import Any
 from components.platforms import kubernetes_files as files
 from components.platforms import kubernetes_loader as loader
 from components.platforms.kubernetes_objects import SKIP_AWAIT, Manifest, Stack
+from components.platforms.kubernetes_ports import container_ports
+from components.platforms.kubernetes_replicas import spread
 from components.spec import Probe, Service
 
 CONFIG, FILES, API = "configuration", "files", "api"
@@ -26,7 +28,7 @@ def claims(stack: Stack, service: Service) -> list[Manifest]:
             "spec": {
                 "accessModes": ["ReadWriteOnce"],
                 **storage,
-                "resources": {"requests": {"storage": _quantity(stack.cluster.volumes.bytes_of(service.name))}},
+                "resources": {"requests": {"storage": _quantity(stack.cluster.volumes.bytes_of(service.group))}},
             },
         }
         for volume in service.volumes
@@ -82,6 +84,7 @@ def _pod(stack: Stack, service: Service) -> dict[str, Any]:
             **_sysctls(service, group),
         },
         "containers": [_container(service)],
+        **spread(stack, service),
     }
     if service.reload and service.files:
         pod |= {"shareProcessNamespace": True, "initContainers": [_loader(service)]}
@@ -130,9 +133,7 @@ def _container(service: Service) -> dict[str, Any]:
     if service.env:
         container["env"] = [{"name": name, "value": value.replace("$(", "$$(")} for name, value in service.env]
     if service.ports:
-        container["ports"] = [
-            {"name": name, "containerPort": number, "protocol": "TCP"} for name, number in port_numbers(service)
-        ]
+        container["ports"] = container_ports(service)
     mounts = _mounts(service)
     return container | ({"volumeMounts": mounts} if mounts else {}) | _probes(service.probe)
 
@@ -157,14 +158,6 @@ def _loader(service: Service) -> dict[str, Any]:
         ],
         "startupProbe": loader.startup_probe(service),
     }
-
-
-def port_numbers(service: Service) -> list[tuple[str, int]]:
-    """Every port that others may ask: those it has a name for, and those of its metrics."""
-    named = [(port.name, port.number) for port in service.ports]
-    known = {number for _, number in named}
-    further = dict.fromkeys(metrics.port for metrics in service.metrics if metrics.port not in known)
-    return [*named, *((f"metrics-{number}", number) for number in further)]
 
 
 def _mounts(service: Service) -> list[dict[str, Any]]:

@@ -7,21 +7,42 @@ from typing import Any
 
 from components.config.alerting import RETENTION
 from components.context import Context
+from components.replicas import as_replica, replica_name
 from components.services import prometheus
 from components.services.alertmanager_inhibitions import catalogue_pairs, inhibit_rules
 from components.services.alertmanager_messages import TEMPLATES, links, template_text
 from components.services.alertmanager_receivers import Receivers, outside_calls, secret_files
 from components.services.alertmanager_routes import NOBODY, VERIFICATION, routing_tree, time_intervals
-from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
+from components.spec import Call, File, Metrics, Port, Probe, Reload, Service, Volume
 from components.yaml_text import dump
 
 NAME, PORT = "alertmanager", 9093
+GOSSIP = 9094
+PEER_TIMEOUT = 15
+"""Seconds that each replica leaves to the one before it in the cluster to send a message."""
+_PEERS = "alertmanager-peers"
+_GOSSIP = Port("gossip", GOSSIP, protocols=("tcp", "udp"))
 _FOLDER = "/etc/alertmanager"
 _SECRETS = f"{_FOLDER}/current/secrets"
 
 
-def alertmanager(context: Context) -> Service:
-    """Plan Alertmanager with its routes, receivers and message templates."""
+def alertmanagers(context: Context) -> tuple[Service, ...]:
+    """Plan all replicas of Alertmanager: programs alike, which find each other by the name they share."""
+    numbers = context.replicas(NAME)
+    first = _alertmanager(context, clustered=len(numbers) > 1)
+    return tuple(
+        replace(replica, calls=(*replica.calls, *_peers(context, number)))
+        for number in numbers
+        for replica in [as_replica(first, number)]
+    )
+
+
+def _peers(context: Context, own: int) -> tuple[Call, ...]:
+    return tuple(Call(replica_name(NAME, number), GOSSIP) for number in context.replicas(NAME) if number != own)
+
+
+def _alertmanager(context: Context, clustered: bool) -> Service:
+    """Alertmanager with its routes, receivers and message templates."""
     files = (
         File("alertmanager.yml", dump(_config(context))),
         File(TEMPLATES, template_text()),
@@ -37,7 +58,8 @@ def alertmanager(context: Context) -> Service:
         resources=context.resources(NAME, memory=128, cpus=0.5),
         config_folder=_FOLDER,
         files=files,
-        ports=(context.port("http", PORT, "alertmanager", context.access.scheme),),
+        group_name=_PEERS if clustered else "",
+        ports=(context.port("http", PORT, "alertmanager", context.access.scheme), *((_GOSSIP,) if clustered else ())),
         volumes=(Volume("alertmanager-data", "/alertmanager"),),
         reload=Reload(
             "SIGHUP", loaded="Completed loading of configuration file", rejected="Loading configuration file failed"
@@ -51,12 +73,27 @@ def alertmanager(context: Context) -> Service:
         "--storage.path=/alertmanager",
         f"--data.retention={RETENTION}",
         *context.web_urls(NAME, PORT),
-        "--cluster.listen-address=",
+        *_cluster_args(context, clustered),
         "--enable-feature=utf8-strict-mode,receiver-name-in-metrics",
         *context.access.web_args(folder),
     )
     check = ("amtool", f"--alertmanager.url={scheme}://localhost:{PORT}", *context.access.client_args(folder))
     return replace(service, args=args, probe=Probe((*check, "cluster", "show")))
+
+
+def _cluster_args(context: Context, clustered: bool) -> tuple[str, ...]:
+    """One name for all peers, asked for again every 15 s: who comes later or moves is found, and no argument changes.
+
+    The label keeps out packets of any other cluster that an address once belonged to.
+    """
+    if not clustered:
+        return ("--cluster.listen-address=",)
+    return (
+        f"--cluster.listen-address=0.0.0.0:{GOSSIP}",
+        f"--cluster.peer={_PEERS}:{GOSSIP}",
+        f"--cluster.peer-timeout={PEER_TIMEOUT}s",
+        f"--cluster.label=observatory-{context.config.environment}",
+    )
 
 
 def _config(context: Context) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def grafana(context: Context) -> Service:
 
 def provisioned(service: Service, context: Context, others: Sequence[Service]) -> Service:
     """Grafana with a datasource for each of `others` that is one, and the dashboards whose products are there."""
-    shown = (Call(each.name, each.ports[0].number) for each in others if each.name in _DATASOURCES)
+    shown = (Call(each.name, each.ports[0].number) for each in _shown(others))
     fetched = (Call(port=443),) if context.config.grafana.plugins else ()
     return replace(service, files=_files(context, others), calls=(*shown, *fetched))
 
@@ -137,14 +137,21 @@ def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]
 def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
     planned = {service.name for service in others}
     sources = []
-    for service in others:
-        make = _DATASOURCES.get(service.name)
-        if make:
-            port = service.ports[0]
-            source = {"name": service.product, "uid": service.name, "access": "proxy", "editable": False}
-            source["url"] = f"{port.scheme}://{service.name}:{port.number}"
-            sources.append(source | make(context, planned) | _login(context, port.scheme))
+    for service in _shown(others):
+        port = service.ports[0]
+        number = service.name.removeprefix(service.group).replace("-", " ")
+        source: dict[str, Any] = {"name": service.product + number, "uid": service.name}
+        source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{service.name}:{port.number}"}
+        source |= _DATASOURCES[service.group](context, planned) | _login(context, port.scheme)
+        if service.replica_of and port.scheme == "https":
+            source["jsonData"] = {**source["jsonData"], "serverName": service.replica_of}
+        sources.append(source)
     return sources
+
+
+def _shown(services: Sequence[Service]) -> list[Service]:
+    """The datasources. Of Prometheus the first only: what several replicas have, a querier shows as one."""
+    return [each for each in services if each.group in _DATASOURCES and each.replica_of != "prometheus"]
 
 
 def _login(context: Context, scheme: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
+from components.replicas import as_replica, replica_name
 from components.rules import rule_files
 from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
 from components.services.scraping import (
@@ -23,15 +24,21 @@ from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
 from components.yaml_text import dump
 
 NAME, PORT = "prometheus", 9090
+REPLICA = "replica"
+"""External label that tells replicas apart; a querier shows series that differ in nothing else as one."""
 _FOLDER = "/etc/prometheus"
 
 
-def prometheus(context: Context, others: Sequence[Service]) -> Service:
-    """Plan Prometheus, which scrapes `others` and itself and sends alerts to the Alertmanager among them."""
+def prometheuses(context: Context, others: Sequence[Service]) -> tuple[Service, ...]:
+    """Plan all replicas of Prometheus; each scrapes `others` and all replicas, and tells every Alertmanager."""
+    return tuple(as_replica(_prometheus(context, others, number), number) for number in context.replicas(NAME))
+
+
+def _prometheus(context: Context, others: Sequence[Service], number: int) -> Service:
     own = Metrics(NAME, PORT, protected=True)
     products = [service.name for service in others] + [NAME]
     files = (
-        File("prometheus.yml", dump(_config(context, others, own))),
+        File("prometheus.yml", dump(_config(context, others, own, number))),
         *rule_files(context, products),
         *target_files(context),
         *service_secrets(context),
@@ -67,13 +74,16 @@ def prometheus(context: Context, others: Sequence[Service]) -> Service:
     return replace(service, args=args, probe=Probe(check))
 
 
-def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[str, Any]:
-    config = context.config
+def _config(context: Context, others: Sequence[Service], own: Metrics, number: int) -> dict[str, Any]:
+    config, replicated = context.config, bool(_replica_label(context, number))
     limits: dict[str, Any] = {"time": config.retention_time}
     if config.retention.size:
         limits["size"] = config.retention.size
-    jobs = [scrape_job(context, metrics, service) for service in others for metrics in service.metrics]
-    jobs.insert(0, scrape_job(context, own, NAME))
+    jobs = [scrape_job(context, own, NAME, *_replicas(context)[1:])]
+    for service in others:
+        if not service.replica_of:
+            further = [each.name for each in others if each.replica_of == service.name]
+            jobs += [scrape_job(context, metrics, service, *further) for metrics in service.metrics]
     if any(service.name == "blackbox-exporter" for service in others):
         jobs += [_probe_job(context, probe) for probe in (*config.probes, *_own_probes(context))]
     jobs += cluster_jobs(context)
@@ -83,11 +93,15 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
             "scrape_interval": config.scrape.interval,
             "scrape_timeout": config.scrape.timeout,
             "evaluation_interval": config.scrape.evaluation_interval or config.scrape.interval,
-            "external_labels": {"environment": config.environment},
+            "external_labels": {"environment": config.environment, **_replica_label(context, number)},
         },
         "storage": {"tsdb": {"retention": limits}, "exemplars": {"max_exemplars": 100000}},
         "rule_files": [f"{_FOLDER}/current/rules/*.yaml"],
-        "alerting": {"alertmanagers": _alertmanagers(context, others)},
+        "alerting": {
+            # Or Alertmanager would take the same alert of two replicas for two.
+            **({"alert_relabel_configs": [{"regex": REPLICA, "action": "labeldrop"}]} if replicated else {}),
+            "alertmanagers": _alertmanagers(context, others),
+        },
         "scrape_configs": jobs,
     }
 
@@ -95,8 +109,8 @@ def _config(context: Context, others: Sequence[Service], own: Metrics) -> dict[s
 def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[Call, ...]:
     """What is scraped, where alerts go, and services of the user, whose addresses only their discovery knows."""
     inside = [Call(service.name, metrics.port) for service in others for metrics in service.metrics]
-    inside += [Call(NAME, own.port)]
-    inside += [Call(each.name, each.port("http").number) for each in others if each.name == "alertmanager"]
+    inside += [Call(name, own.port) for name in _replicas(context)]
+    inside += [Call(each.name, each.port("http").number) for each in others if each.group == "alertmanager"]
     names = {service.name for service in others}
     for service in context.config.services:
         if service.discovery.static:  # of the stack itself, or anywhere
@@ -110,15 +124,22 @@ def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[C
 
 
 def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
-    return [
-        {
-            "scheme": context.access.scheme,
-            **context.access.client_config(f"{_FOLDER}/current"),
-            "static_configs": [{"targets": [f"{service.name}:{service.port('http').number}"]}],
-        }
-        for service in others
-        if service.name == "alertmanager"
-    ]
+    replicas = [service for service in others if service.group == "alertmanager"]
+    if not replicas:
+        return []
+    client = context.access.client_config(f"{_FOLDER}/current", "alertmanager" if len(replicas) > 1 else "")
+    targets = [f"{service.name}:{service.port('http').number}" for service in replicas]
+    return [{"scheme": context.access.scheme, **client, "static_configs": [{"targets": targets}]}]
+
+
+def _replicas(context: Context) -> list[str]:
+    return [replica_name(NAME, number) for number in context.replicas(NAME)]
+
+
+def _replica_label(context: Context, number: int) -> dict[str, str]:
+    """In a bucket too, even for one: else its blocks would be another series' once there are more."""
+    told_apart = len(context.replicas(NAME)) > 1 or context.config.storage.thanos
+    return {REPLICA: str(number)} if told_apart else {}
 
 
 def _own_probes(context: Context) -> tuple[BlackboxProbe, ...]:

@@ -13,8 +13,8 @@ from components.spec import File, Metrics, Service, secret_token
 _CONFIG = "/etc/prometheus/current"
 
 
-def scrape_job(context: Context, metrics: Metrics, service: Service | str) -> dict[str, Any]:
-    """The job for an endpoint of the stack itself, given as its service or by its network name."""
+def scrape_job(context: Context, metrics: Metrics, service: Service | str, *replicas: str) -> dict[str, Any]:
+    """The job for an endpoint of the stack itself, given as its service or by its network name, and its replicas."""
     host = service if isinstance(service, str) else service.name
     job: dict[str, Any] = {"job_name": metrics.job}
     if metrics.path != "/metrics":
@@ -22,13 +22,13 @@ def scrape_job(context: Context, metrics: Metrics, service: Service | str) -> di
     if metrics.honor_labels:
         job["honor_labels"] = True
     if metrics.protected and context.config.access:
-        job |= {"scheme": "https", **context.access.client_config(_CONFIG)}
+        job |= {"scheme": "https", **context.access.client_config(_CONFIG, host if replicas else "")}
     if isinstance(service, Service) and service.per_node and context.config.kubernetes:
         job |= node_targets(context, service, metrics)
         if "tls_config" in job:  # asked by address, certified by name
             job["tls_config"] = {**job["tls_config"], "server_name": host}
     else:
-        job["static_configs"] = [{"targets": [f"{host}:{metrics.port}"]}]
+        job["static_configs"] = [{"targets": [f"{name}:{metrics.port}" for name in (host, *replicas)]}]
     if metrics.drop:
         job["metric_relabel_configs"] = [
             {"source_labels": ["__name__"], "regex": pattern, "action": "drop"} for pattern in metrics.drop

@@ -418,6 +418,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "address": (Port("http", 80, 8080, "0.0.0.0"),),
         "scheme": (Port("http", 80, 8080, scheme="https"),),
         "name": (Port("admin", 80, 8080),),
+        "protocols": (Port("http", 80, 8080, protocols=("tcp", "udp")),),
     },
     "volumes": {"name": (Volume("thing-more", "/data"),), "path": (Volume("thing-data", "/else"),), "none": ()},
     "host_mounts": {"source": (HostMount("/c", "/b"),), "path": (HostMount("/a", "/c"),)},
@@ -438,10 +439,12 @@ OTHERS: dict[str, dict[str, Any]] = {
         "none": None,
     },
     "capabilities": {"capabilities": ("NET_RAW",)},
+    "group_name": {"group_name": "things"},
     "stop_grace": {"stop_grace": 31},
 }
-NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api"}
-"""What Prometheus' configuration honours; what holds by itself on one machine with one network; what is refused."""
+NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api", "replica_of"}
+"""What Prometheus' configuration honours; what holds by itself on one machine with one network; what is refused; what
+says in which order replicas are touched (test_replicas.py)."""
 
 
 def seen(service: Service) -> tuple[Any, ...]:

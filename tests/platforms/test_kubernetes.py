@@ -149,7 +149,12 @@ PLAIN = replace(
 OTHERS: dict[str, dict[str, Any]] = {
     **samples.OTHERS,
     "name": {"name": "grafana"},
-    "ports": {"number": (Port("http", 81),), "name": (Port("admin", 80),), "none": ()},
+    "ports": {
+        "number": (Port("http", 81),),
+        "name": (Port("admin", 80),),
+        "protocols": (Port("http", 80, protocols=("udp",)),),
+        "none": (),
+    },
     "probe": samples.OTHERS["probe"],
     "host_mounts": {"one": samples.PLAIN.host_mounts, **samples.OTHERS["host_mounts"]},
     "per_node": {"true": True},
@@ -157,6 +162,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "api": {"namespaces": PlatformApi(("shop",)), "nodes": PlatformApi(nodes=True)},
 }
 NOT_ITS_BUSINESS = {
+    "replica_of": "says in which order replicas are touched, and which of them go apart: test_replicas.py",
     "meets_services": "says on Docker which networks to join; here `calls` and `intake` say it in full",
     "files-reload": "a reload too many does no harm, and the loader cannot tell the files apart",
     "reload-loaded": "the answer stands in the program's log, which the loader cannot read; `verify` asks the program",

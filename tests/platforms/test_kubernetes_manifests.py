@@ -86,7 +86,8 @@ def test_it_has_an_account_a_policy_a_network_name_and_one_workload(name: str, s
     found = service_manifests(stack, service)
     kinds = [each["kind"] for each in found]
     for kind in ("ServiceAccount", "NetworkPolicy", "Service"):
-        assert kinds.count(kind) == 1
+        shared = kind == "Service" and service.group_name and not service.replica_of
+        assert kinds.count(kind) == (2 if shared else 1)
         assert one(found, kind, service.name)["metadata"]["namespace"] == stack.namespace_of(service)
     assert sum(kinds.count(kind) for kind in WORKLOADS) == 1
     expected = "DaemonSet" if service.per_node else "StatefulSet" if service.volumes else "Deployment"

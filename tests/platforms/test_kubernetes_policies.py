@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from components.platforms.kubernetes_policies import edges
-from components.platforms.kubernetes_workloads import port_numbers
+from components.platforms.kubernetes_ports import ports_of
 from components.spec import Service
 from tests.platforms.clusters import CLUSTERS, is_open, lets_through, objects, of_kind, on_cluster, one
 
@@ -35,7 +35,7 @@ def test_between_services_exactly_the_connections_of_the_plan_are_open(name: str
     plan, found = on_cluster(name).plan, objects(name)
     for caller in plan.services:
         for callee in plan.services:
-            for _, port in (*port_numbers(callee), ("not offered", 12345)):
+            for port in (*(each.number for each in ports_of(callee)), 12345):
                 if caller is callee:
                     continue
                 planned = any(
@@ -57,7 +57,7 @@ def test_nobody_else_in_the_cluster_comes_in(name: str) -> None:
             for rule in policy["spec"].get("ingress", []):
                 assert rule["from"], "an empty list of peers would be everybody"
                 for space, labels in strangers:
-                    for _, port in port_numbers(callee):
+                    for port in (each.number for each in ports_of(callee)):
                         assert not lets_through(rule, "from", stack.namespace_of(callee), space, labels, port)
 
 

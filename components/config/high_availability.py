@@ -1,0 +1,76 @@
+"""More than one of a program, so that one may fail: how many, and what must hold for that to be of use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator, Field
+
+from components.config.base import Model
+from components.config.errors import Problem
+
+if TYPE_CHECKING:
+    from components.config.stack import StackConfig
+
+MOST = 9
+"""Every Alertmanager hears from every other, and every Prometheus asks every target: more add load, not safety."""
+
+
+def _check_count(value: int) -> int:
+    if value == 1:
+        raise ValueError("is no high availability: leave it out for one, or ask for more")
+    if not 2 <= value <= MOST:
+        raise ValueError(f"must be from 2 to {MOST}")
+    return value
+
+
+def _check_odd(value: int) -> int:
+    if value % 2 == 0:
+        raise ValueError("must be odd, such as 3: a network can split an even number into halves, neither in the right")
+    return value
+
+
+Count = Annotated[int, AfterValidator(_check_count)]
+
+
+class HighAvailability(Model):
+    """How many of each program there are."""
+
+    prometheus: Count | None = Field(
+        default=None,
+        description="Each scrapes everything and evaluates all rules. Needs `storage` with backend thanos or s3, "
+        "which shows their series as one. Default: one.",
+    )
+    alertmanager: Annotated[Count, AfterValidator(_check_odd)] | None = Field(
+        default=None, description="A cluster, which sends each message once; an odd number. Default: one."
+    )
+    one_host: bool = Field(
+        default=False,
+        description="Replicas may share a machine. On Docker they always do, so it has to be said: they outlive the "
+        "crash of a program, not that of the machine.",
+    )
+
+    def count(self, product: str) -> int:
+        """How many replicas of a product there are."""
+        return getattr(self, product, None) or 1
+
+    @property
+    def asked(self) -> dict[str, int]:
+        """Product to its replicas, where there are more than one."""
+        return {name: count for name in ("prometheus", "alertmanager") if (count := self.count(name)) > 1}
+
+
+def high_availability_problems(config: StackConfig) -> Iterator[Problem]:
+    """Replicas that the rest of the stack file would make useless."""
+    wanted = config.high_availability
+    if not wanted.asked:
+        return
+    if wanted.count("prometheus") > 1 and not config.storage.thanos:
+        reason = "nothing would show their series as one: with backend local each has only its own"
+        hint = "leave it out, or keep samples in a bucket: `storage: {backend: thanos, ...}`"
+        yield Problem("high_availability.prometheus", reason, str(wanted.prometheus), hint)
+    if config.platform == "docker" and not wanted.one_host:
+        reason = "replicas on one Docker host do not outlive it"
+        hint = "`one_host: true` if it is a program's crash that they are against; else platform: kubernetes"
+        yield Problem("high_availability", reason, ", ".join(f"{k}: {v}" for k, v in wanted.asked.items()), hint)
