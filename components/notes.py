@@ -6,18 +6,22 @@ Each note is one line that begins with the key that it is about.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from components.catalogue import all_alerts
 from components.config import StackConfig
+from components.config.base import seconds
 from components.config.route_checks import team_notes
 from components.config.routing import Route, Values
 from components.context import Context
 from components.images import ImageCatalogue
 from components.rules import chosen_groups, grafana_url, shown_dashboards, subjects_on
+from components.series import sources
 from components.services.alertmanager_receivers import channel_notes
+from components.services.prometheus import server_limits
+from components.sizing import asked, load_of
 
 Rule = Mapping[str, Any]
 _PORTS = {
@@ -46,6 +50,7 @@ def stack_notes(config: StackConfig, products: Iterable[str]) -> list[str]:
         *_dashboard_notes(config, planned),
         *_availability_notes(config),
         *_product_notes(config, planned),
+        *size_notes(config, planned, groups),
     ]
 
 
@@ -107,6 +112,19 @@ def _link_notes(config: StackConfig) -> Iterator[str]:
         if url and _only_here(url):
             where = f"links in messages lead to {url}, which only works on the stack's host"
             yield f"{key}: {where}; say how people reach it"
+
+
+def size_notes(config: StackConfig, planned: Iterable[str], groups: Mapping[str, Sequence[Rule]]) -> Iterator[str]:
+    """Values of the stack file that are too little for the load that it declares, and what to write instead."""
+    load = load_of(sources(config, planned, groups), seconds(config.retention_time))
+    own = server_limits(Context(config, ImageCatalogue({})))
+    for row in asked(config, load, own.memory * 2**20, own.cpus):
+        if row.verdict == "too little":
+            default = ", its default," if row.default else ""
+            yield (
+                f"{row.key}{default} is too little for about {load.series:,} series, {load.rate:,.0f} samples/s: "
+                f"write {row.advice}; `./observatory size` tells more"
+            )
 
 
 def _only_here(url: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from components.catalogue import declared_metrics
@@ -32,8 +33,28 @@ def instances(service: MonitoredService) -> int:
 
 
 def expected_series(service: MonitoredService) -> int:
-    """Series of all its instances together, by the declared label values; 0 where nothing is declared."""
-    return instances(service) * sum(metric.series() for metric in declared(service).values())
+    """Series of all its instances together, by the declared label values and less what is not kept.
+
+    0 where nothing is declared.
+    """
+    return instances(service) * sum(_stored(service, name, metric) for name, metric in declared(service).items())
+
+
+def _stored(service: MonitoredService, name: str, metric: DeclaredMetric) -> int:
+    """Series of one instance. The buckets of a histogram can be left out while its sum and count are kept."""
+    if not service.keep and not service.drop:
+        return metric.series()
+    parts = {"histogram": (len(metric.buckets) + 1, 1, 1), "summary": (3, 1, 1)}.get(metric.type, (1,))
+    names = series_names(name, metric.type)
+    kept = sum(part for part, series in zip(parts, names, strict=True) if _is_stored(service, series))
+    return metric.series() // sum(parts) * kept
+
+
+def _is_stored(service: MonitoredService, series: str) -> bool:
+    def among(patterns: tuple[str, ...]) -> bool:
+        return any(re.fullmatch(pattern, series) for pattern in patterns)
+
+    return (not service.keep or among(service.keep)) and not among(service.drop)
 
 
 def groups(config: StackConfig) -> list[dict[str, Any]]:

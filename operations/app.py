@@ -113,6 +113,36 @@ def plan(stack: Stack, json: Json = False) -> None:
 
 
 @app.command()
+def size(
+    stack: Stack,
+    scale: Annotated[
+        float, typer.Option("--scale", min=0.01, max=1_000_000, help="Times the load of the services: 2 is twice.")
+    ] = 1.0,
+    retention: Annotated[str | None, typer.Option("--retention", help="In place of the stack's, such as 90d.")] = None,
+    interval: Annotated[
+        str | None,
+        typer.Option("--interval", help="Scrape interval, in place of the stack's; services keep their own."),
+    ] = None,
+    queries: Annotated[
+        float, typer.Option("--queries", min=0, max=1_000_000, help="Per second; an open dashboard is about one.")
+    ] = 1.0,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=100_000, help="Machines that are watched.")] = 1,
+    containers: Annotated[int, typer.Option("--containers", min=0, max=10_000, help="On each machine.")] = 30,
+    check: Annotated[bool, typer.Option("--check", help="Exit with 1 where there is too little.")] = False,
+    json: Json = False,
+) -> None:
+    """Say how many series a stack has, and what Prometheus needs for them.
+
+    Memory, CPU and disk, beside what the stack file asks for.
+    """
+    from components.series import Circumstances
+    from operations.size import Question, size_command
+
+    question = Question(Circumstances(scale, nodes, containers), queries, retention, interval)
+    _finish(lambda: size_command(stack, question, check, json))
+
+
+@app.command()
 def route(
     stack: Stack,
     labels: Annotated[list[str], typer.Argument(help="Of the alert, as name=value.", metavar="LABEL=VALUE...")],

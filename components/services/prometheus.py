@@ -20,13 +20,18 @@ from components.services.scraping import (
     static_targets,
     target_files,
 )
-from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume
+from components.spec import Call, File, Metrics, Probe, Reload, Resources, Service, Volume
 from components.yaml_text import dump
 
 NAME, PORT = "prometheus", 9090
 REPLICA = "replica"
 """External label that tells replicas apart; a querier shows series that differ in nothing else as one."""
 _FOLDER = "/etc/prometheus"
+
+
+def server_limits(context: Context) -> Resources:
+    """What each Prometheus may take."""
+    return context.resources(NAME, memory=1024, cpus=1.0)
 
 
 def prometheuses(context: Context, others: Sequence[Service]) -> tuple[Service, ...]:
@@ -50,7 +55,7 @@ def _prometheus(context: Context, others: Sequence[Service], number: int) -> Ser
         product="Prometheus",
         image=context.image(NAME),
         user="65534:65534",
-        resources=context.resources(NAME, memory=1024, cpus=1.0),
+        resources=server_limits(context),
         config_folder=_FOLDER,
         files=files,
         meets_services=True,

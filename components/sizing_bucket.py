@@ -1,0 +1,99 @@
+"""How a bucket of samples grows: what Thanos uploads, rewrites and makes coarser, until each retention ends.
+
+Thanos keeps five aggregates of each series for each step of a coarser resolution. How large these get is nowhere
+published, so there are two bounds: compressed as well as samples are, and not at all; "relatively similar size to raw
+blocks" (https://thanos.io/tip/components/compact.md/#downsampling) caps the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from components.config.base import seconds
+from components.config.storage import Storage
+from components.sizing import DAY, SAMPLE_BYTES, Load
+
+MONTH = 30 * DAY
+AGGREGATES, PLAIN_BYTES = 5, 16
+"""Of each series and step; bytes of one without any compression, a time and a number."""
+STEPS = {"five_minutes": 300, "one_hour": 3600}
+"""Seconds."""
+REWRITES = 3
+"""Blocks of 2 h become 8 h, 2 d and 14 d long; a versioned bucket keeps what they replace for a while."""
+LONGEST_BLOCK = 14 * DAY
+"""While it is made, it and the blocks that it replaces lie on the compactor's disk."""
+
+Band = tuple[float, float]
+"""At least, and to plan with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a bucket holds at a time: seconds after the first upload, and bytes by resolution."""
+
+    name: str
+    age: float
+    size: dict[str, Band]
+
+    @property
+    def total(self) -> Band:
+        """All resolutions together."""
+        return sum(low for low, _ in self.size.values()), sum(high for _, high in self.size.values())
+
+
+@dataclass(frozen=True, slots=True)
+class BucketGrowth:
+    """Bytes; per second where it says so. All bands are for all replicas together, which upload all they have."""
+
+    month: Band
+    """In the first months, while nothing is deleted."""
+    ends: tuple[Stored, ...]
+    """At the end of each retention, in order; from the last one on the bucket does not grow any more."""
+    forever: bool
+    """Something is never deleted, so that the bucket grows without end."""
+    noncurrent: Band
+    """Versions of objects that are replaced or deleted, kept by a bucket of the stack."""
+    upload: Band
+    """Per second, averaged; it happens every two hours."""
+    compactor_disk: Band
+
+
+def bucket_growth(load: Load, storage: Storage, replicas: int = 1) -> BucketGrowth:
+    """The bucket of this load; `storage` has to be one with a bucket."""
+    rates = _rates(load, replicas)
+    kept = {name: _seconds(getattr(storage.retention, name)) for name in rates}
+    ends = tuple(
+        Stored(name, age, {each: _times(rate, min(age, kept[each])) for each, rate in rates.items()})
+        for name, age in kept.items()
+        if age < float("inf")
+    )
+    raw = rates["raw"]
+    own = storage.bucket.noncurrent_days * DAY if storage.bucket and storage.backend == "thanos" else 0
+    total = (sum(low for low, _ in rates.values()), sum(high for _, high in rates.values()))
+    return BucketGrowth(
+        month=_times(total, MONTH),
+        ends=ends,
+        forever=len(ends) < len(kept),
+        noncurrent=_times(raw, REWRITES * own),
+        upload=raw,
+        # One Prometheus at a time: replicas have labels of their own, and are compacted each for itself.
+        compactor_disk=_times(_rates(load, 1)["raw"], 2 * LONGEST_BLOCK),
+    )
+
+
+def _rates(load: Load, replicas: int) -> dict[str, Band]:
+    """Bytes per second by resolution."""
+    raw = _times((load.rate * SAMPLE_BYTES[0], load.rate * SAMPLE_BYTES[1]), replicas)
+    found = {"raw": raw}
+    for name, step in STEPS.items():
+        values = replicas * load.series * AGGREGATES / step
+        found[name] = (min(values * SAMPLE_BYTES[0], raw[1]), min(values * PLAIN_BYTES, raw[1]))
+    return found
+
+
+def _times(band: Band, factor: float) -> Band:
+    return band[0] * factor, band[1] * factor
+
+
+def _seconds(duration: str) -> float:
+    return float("inf") if duration == "forever" else seconds(duration)
