@@ -121,9 +121,10 @@ def size_notes(config: StackConfig, planned: Iterable[str], groups: Mapping[str,
     for row in asked(config, load, own.memory * 2**20, own.cpus):
         if row.verdict == "too little":
             default = ", its default," if row.default else ""
+            remark = f" ({row.remark})" if row.remark else ""
             yield (
-                f"{row.key}{default} is too little for about {load.series:,} series, {load.rate:,.0f} samples/s: "
-                f"write {row.advice}; `./observatory size` tells more"
+                f"{row.key}{default} is too little for about {load.series:,} series, {load.rate:,.0f} samples/s{remark}"
+                f": write {row.advice}; `./observatory size` tells more"
             )
 
 

@@ -42,6 +42,8 @@ CLUSTER = {"kubelet": 3000, "apiserver": 5000, "coredns": 700}
 CLUSTER_CONTAINER_SERIES = 90
 OTHER = 500
 """Of any other program of the stack."""
+OBJECT_SERIES = 25
+"""That kube-state-metrics has of each container, its pod and what made that."""
 ELSEWHERE = ("prometheus", "cadvisor")
 """Whose series depend on more than their number."""
 PER_NODE = ("node-exporter", "cadvisor", "kubelet")
@@ -122,6 +124,8 @@ def _own(config: StackConfig, planned: Counter[str], interval: float, given: Cir
     for name, count in programs.items():
         targets = count * given.nodes if name in PER_NODE else count
         each = MEASURED.get(name) or USUAL.get(name, OTHER)
+        if name == "kube-state-metrics":
+            each += given.nodes * given.containers * OBJECT_SERIES
         basis: Basis = "measured" if name in MEASURED else "assumed"
         yield Source(name, targets, targets * (each + SCRAPE_SERIES), interval, basis)
     cluster = config.kubernetes

@@ -20,7 +20,7 @@ from math import ceil
 from typing import Literal
 
 from components.config import StackConfig
-from components.config.base import size_bytes
+from components.config.base import duration_text, size_bytes
 from components.config.declarations import BYTES_PER_SERIES
 from components.series import Source
 
@@ -73,6 +73,8 @@ class Asked:
     floor: float
     plan: float
     default: bool = False
+    remark: str = ""
+    """What comes of it where it is too little."""
 
     @property
     def verdict(self) -> Verdict:
@@ -128,6 +130,14 @@ def disk(load: Load) -> Need:
     return Need("disk", load.rate * 2 * load.retention, usual + log, (most + log) / HEADROOM)
 
 
+def lasting(load: Load, size: float) -> float:
+    """Seconds that so many bytes hold samples of the usual size, in whole days, or in whole hours below three days."""
+    log = load.rate * LOG_BYTES * LOG_HOURS * HOUR
+    age = max(0.0, size - log) / (load.rate * SAMPLE_BYTES[0])
+    step = DAY if age >= 3 * DAY else HOUR
+    return max(1, age // step) * step
+
+
 def needs(load: Load) -> tuple[Need, ...]:
     """All of them."""
     return memory(load), cpus(load), iops(load), disk(load)
@@ -155,7 +165,8 @@ def asked(config: StackConfig, load: Load, memory_limit: float, cpu_limit: float
     assert need.plan is not None
     size = size_bytes(config.retention.size) if config.retention.size else None
     if size is not None:
-        yield Asked("retention.size", size, need.floor, need.plan * HEADROOM)
+        remark = f"samples go after about {duration_text(lasting(load, size))}"
+        yield Asked("retention.size", size, need.floor, need.plan * HEADROOM, remark=remark)
     if config.kubernetes:
         volumes = config.kubernetes.volumes
         floor, plan = need.floor, need.plan

@@ -168,7 +168,8 @@ def _judged(rows: list[dict[str, Any]]) -> list[str]:
         line.removesuffix(row["verdict"]) + console.paint(row["verdict"], _COLOURS[row["verdict"]])
         for line, row in zip(table[1:], rows, strict=True)
     ]
-    return [table[0], *body]
+    remarks = [f"{row['key']}: {row['remark']}." for row in rows if row["verdict"] == "too little" and row["remark"]]
+    return [table[0], *body, *remarks]
 
 
 def _architecture(answer: dict[str, Any]) -> list[str]:

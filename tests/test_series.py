@@ -109,6 +109,16 @@ def test_every_replica_is_asked() -> None:
     assert three["jaeger"] == one["jaeger"]
 
 
+def test_objects_of_the_cluster_count_by_containers() -> None:
+    config = config_of("k8s-dev")
+    every = [
+        found(config, "prometheus", "kube-state-metrics", given=Circumstances(nodes=nodes, containers=containers))
+        for nodes, containers in ((1, 30), (10, 30), (10, 50))
+    ]
+    few, more, most = (each["kube-state-metrics"].series for each in every)
+    assert (more - few, most - more) == (9 * 30 * 25, 10 * 20 * 25)
+
+
 def test_the_example_services_count_once() -> None:
     config = config_of("demo")
     names = set(found(config, *(service.name for service in plan_of("demo").services)))

@@ -20,6 +20,7 @@ from components.sizing import (
     cpus,
     disk,
     iops,
+    lasting,
     load_of,
     memory,
     needs,
@@ -94,6 +95,12 @@ def test_more_load_never_needs_less(
             assert (high.floor or 0) >= (low.floor or 0)
             assert (high.plan or 0) >= (low.plan or 0)
     assert all(need.floor is None or need.plan is None or need.floor <= need.plan for need in base)
+
+
+@pytest.mark.parametrize(("days", "age"), [(15, 15 * 86400), (3.5, 3 * 86400), (2.52, 60 * 3600), (0.01, 3600)])
+def test_how_long_a_size_lasts(days: float, age: float) -> None:
+    log = 100_000 * 7 * 3 * 3600
+    assert lasting(MILLION, 1.3 * 100_000 * days * 86400 + log + 1) == age
 
 
 @pytest.mark.parametrize(

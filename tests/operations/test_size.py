@@ -16,7 +16,7 @@ from components.yaml_text import dump
 from operations.app import app
 from operations.errors import UsageError
 from operations.size import Question, lines, size_command, sized
-from tests.support import STACKS, config_of, plan_of, planned, stack
+from tests.support import STACKS, changed, config_of, plan_of, planned, stack
 
 LARGE: dict[str, Any] = {
     "services": [
@@ -79,6 +79,10 @@ def test_the_notes_say_what_to_write() -> None:
     assert ", its default, is too little for about 1,50" in memory
     assert "write 12GB" in memory
     assert not [note for note in notes if note.startswith("retention.size")]
+    short = stack(**changed(LARGE, retention__size="100GB"))
+    (size,) = (note for note in planned(short).notes if note.startswith("retention.size"))
+    assert "samples/s (samples go after about 8d): write 492GB" in size
+    assert "retention.size: samples go after about 8d." in lines(sized(short, planned(short), Question()))
     enough = {**LARGE, "resources": {"prometheus": {"memory": "12GB", "cpus": 4}}}
     config = stack(**enough)
     assert not [note for note in planned(config).notes if "too little" in note]
