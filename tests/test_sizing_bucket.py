@@ -24,8 +24,8 @@ def storage(backend: str = "thanos", **retention: str) -> Storage:
 def test_worked_by_hand() -> None:
     growth = bucket_growth(LOAD, storage())
     assert growth.upload == (13_000.0, 20_000.0)
-    # Five aggregates of each series every 300 s and every 3,600 s, of 1.3 bytes, and of 16 but never more than raw.
-    five, hour = (2500 * 1.3, 20_000), (150_000 * 5 / 3600 * 1.3, 150_000 * 5 / 3600 * 16)
+    # Five aggregates of each series every 300 s and every 3,600 s, of 1.3 to 4 bytes.
+    five, hour = (2500 * 1.3, 2500 * 4), (150_000 * 5 / 3600 * 1.3, 150_000 * 5 / 3600 * 4)
     assert growth.month == pytest.approx(
         ((13_000 + five[0] + hour[0]) * 30 * DAY, (20_000 + five[1] + hour[1]) * 30 * DAY)
     )
@@ -44,6 +44,12 @@ def test_worked_by_hand() -> None:
     assert growth.noncurrent == (3 * 13_000.0 * 30 * DAY, 3 * 20_000.0 * 30 * DAY)
     assert growth.compactor_disk == (2 * 13_000.0 * 14 * DAY, 2 * 20_000.0 * 14 * DAY)
     assert not growth.forever
+
+
+def test_five_minutes_are_never_larger_than_what_they_are_made_of() -> None:
+    seldom = Load(series=1000, rate=1000 / 150, retention=2 * DAY)
+    (first, *_) = bucket_growth(seldom, storage()).ends
+    assert first.size["five_minutes"] == first.size["raw"]
 
 
 def test_a_bucket_of_the_users_keeps_versions_by_their_own_rules() -> None:
