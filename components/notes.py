@@ -17,7 +17,7 @@ from components.config.route_checks import team_notes
 from components.config.routing import Route, Values
 from components.context import Context
 from components.images import ImageCatalogue
-from components.rules import chosen_groups, grafana_url, shown_dashboards, subjects_on
+from components.rules import RuleGroups, chosen_groups, grafana_url, shown_dashboards, subjects_on
 from components.series import sources
 from components.services.alertmanager_receivers import channel_notes
 from components.services.prometheus import server_limits
@@ -35,10 +35,10 @@ _PORTS = {
 """Published port to the product that listens there, and why it may not be in a stack."""
 
 
-def stack_notes(config: StackConfig, products: Iterable[str]) -> list[str]:
-    """All notes on a stack of these products, be their images here or not."""
+def stack_notes(config: StackConfig, products: Iterable[str], groups: RuleGroups | None = None) -> list[str]:
+    """All notes on a stack of these products, be their images here or not; `groups` are their rules, where known."""
     planned = {*products}
-    groups = chosen_groups(config, planned)
+    groups = chosen_groups(config, planned) if groups is None else groups
     alerts = [rule for found in groups.values() for group in found for rule in group["rules"] if "alert" in rule]
     teams = {"platform", *(service.team for service in config.services), *(probe.team for probe in config.probes)}
     return [
@@ -46,7 +46,7 @@ def stack_notes(config: StackConfig, products: Iterable[str]) -> list[str]:
         *_link_notes(config),
         *route_notes(config, alerts),
         *team_notes(config.alerting.routes, teams),
-        *_alert_notes(config, planned),
+        *_alert_notes(config, planned, {rule["alert"] for rule in alerts}),
         *_dashboard_notes(config, planned),
         *_availability_notes(config),
         *_product_notes(config, planned),
@@ -136,11 +136,14 @@ def _only_here(url: str) -> bool:
         return "." not in host  # localhost, or the network name of a product that is not published
 
 
-def _alert_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
+def _alert_notes(config: StackConfig, planned: set[str], alerts: set[str]) -> Iterator[str]:
+    named = {*config.alerts} & {*all_alerts()} - alerts
+    if not named:
+        return
     everything = config.model_copy(update={"alerts": {}})
     groups = chosen_groups(everything, planned)
     evaluated = {rule.get("alert") for found in groups.values() for group in found for rule in group["rules"]}
-    for name in sorted({*config.alerts} & {*all_alerts()} - evaluated):
+    for name in sorted(named - evaluated):
         subject = all_alerts()[name].subject
         yield f"alerts.{name} has no effect: nothing in this stack exposes what the alert asks for ({subject})"
 

@@ -12,6 +12,7 @@ from components.config.load import FOLDER, stack_path
 from components.context import Context
 from components.images import SUBSTITUTES, ImageCatalogue, load_catalogue
 from components.notes import stack_notes
+from components.rules import chosen_groups
 from components.services.alertmanager import alertmanagers
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
@@ -19,6 +20,7 @@ from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
 from components.services.jaeger import jaeger
 from components.services.node_exporter import node_exporter
+from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
 from components.spec import SECRET_TOKEN, Plan, Service
 from components.yaml_text import load
@@ -52,7 +54,9 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
     shown = grafana(context) if config.grafana.enabled else None
     available = shown is not None and bool(shown.image)
-    services += prometheuses(context, [*services, shown] if shown and available else services)
+    scraped = [*services, shown] if shown and available else services
+    groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
+    services += prometheuses(context, scraped, groups)
     generated: tuple[str, ...] = ()
     if shown:
         shown = provisioned(shown, context, services)
@@ -70,7 +74,8 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     ]
     if any(service.name == TRAFFIC for service in services):
         notes.append("the demo's services run beside the stack, under made-up traffic; docs/guide/demo.md tells more")
-    notes += stack_notes(config, [service.name for service in (*services, *withheld)])
+    # What is withheld here has its rules elsewhere.
+    notes += stack_notes(config, [service.name for service in (*services, *withheld)], None if withheld else groups)
     return Plan(
         environment=config.environment,
         services=tuple(services),

@@ -30,16 +30,17 @@ from dashboards.built import BuiltDashboard, built
 
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _WORDS = ("summary", "description")
+RuleGroups = dict[str, list[dict[str, Any]]]
+"""Subject to its groups of rules."""
 
 
-def rule_files(context: Context, products: Sequence[str]) -> tuple[File, ...]:
+def rule_files(context: Context, groups: RuleGroups, products: Sequence[str]) -> tuple[File, ...]:
     """One file for each subject that has rules in this stack; the file's name is the subject's."""
     links = _dashboard_urls(context, set(products))
-    chosen = chosen_groups(context.config, products)
-    return tuple(File(f"rules/{subject}.yaml", rendered_groups(context, chosen[subject], links)) for subject in chosen)
+    return tuple(File(f"rules/{subject}.yaml", rendered_groups(context, groups[subject], links)) for subject in groups)
 
 
-def chosen_groups(config: StackConfig, products: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+def chosen_groups(config: StackConfig, products: Iterable[str]) -> RuleGroups:
     """Subject to the groups that this stack evaluates, with its numbers set; the links are still missing.
 
     A rule is on when every metric it asks for is there: exposed by a planned product, declared by some service, or
@@ -50,7 +51,7 @@ def chosen_groups(config: StackConfig, products: Iterable[str]) -> dict[str, lis
     known = known.union(*(exposed_series(product) for product in planned))
     if "blackbox-exporter" in planned and (config.probes or config.access):
         known |= exposed_series(PROBES)
-    chosen: dict[str, list[dict[str, Any]]] = {}
+    chosen: RuleGroups = {}
     generated = {"services": onboarding.groups(config), "slo": objectives.groups(config)}
     for groups in generated.values():
         known |= {rule["record"] for group in groups for rule in group["rules"]}

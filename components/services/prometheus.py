@@ -9,7 +9,7 @@ from typing import Any
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
 from components.replicas import as_replica, replica_name
-from components.rules import rule_files
+from components.rules import RuleGroups, rule_files
 from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
 from components.services.scraping import (
     capped_timeout,
@@ -34,17 +34,20 @@ def server_limits(context: Context) -> Resources:
     return context.resources(NAME, memory=1024, cpus=1.0)
 
 
-def prometheuses(context: Context, others: Sequence[Service]) -> tuple[Service, ...]:
-    """Plan all replicas of Prometheus; each scrapes `others` and all replicas, and tells every Alertmanager."""
-    return tuple(as_replica(_prometheus(context, others, number), number) for number in context.replicas(NAME))
+def prometheuses(context: Context, others: Sequence[Service], groups: RuleGroups) -> tuple[Service, ...]:
+    """Plan all replicas of Prometheus; each scrapes `others` and all replicas, and tells every Alertmanager.
+
+    All of them evaluate `groups`.
+    """
+    rules = rule_files(context, groups, [service.name for service in others] + [NAME])
+    return tuple(as_replica(_prometheus(context, others, rules, number), number) for number in context.replicas(NAME))
 
 
-def _prometheus(context: Context, others: Sequence[Service], number: int) -> Service:
+def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[File], number: int) -> Service:
     own = Metrics(NAME, PORT, protected=True)
-    products = [service.name for service in others] + [NAME]
     files = (
         File("prometheus.yml", dump(_config(context, others, own, number))),
-        *rule_files(context, products),
+        *rules,
         *target_files(context),
         *service_secrets(context),
         *context.access.server_files(),
