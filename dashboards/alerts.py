@@ -53,7 +53,7 @@ def _now(board: Board) -> None:
             "Silenced or inhibited",
             "Alerts that Alertmanager holds and tells nobody: somebody silenced them, or a graver one speaks for them.",
             "short",
-            Query(f'sum(alertmanager_alerts{{state="suppressed", {_ALERTMANAGER}}})'),
+            Query(f'max(alertmanager_alerts{{state="suppressed", {_ALERTMANAGER}}})'),  # replicas hold the same
             [Limit(1, YELLOW)],
         ),
         width=4,

@@ -8,6 +8,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from components.services.alertmanager import PEER_TIMEOUT
 from components.services.alertmanager_routes import NOBODY, VERIFICATION
 from components.yaml_text import load
 from operations.checks_prometheus import listed, planned_rules
@@ -67,16 +68,18 @@ def test_alert_delivered(running: Running) -> str:
     endpoint = running.endpoint(NAME)
     identity = uuid.uuid4().hex
     now = datetime.now(UTC)
+    turn = _turn(endpoint)
     sent, failed = _counts(endpoint)
     resolved = False
     try:
         # It ends by itself should this program be killed.
-        endpoint.post_json("/api/v2/alerts", [_alert(identity, now, now + timedelta(seconds=running.patience + 60))])
+        ends = now + timedelta(seconds=running.patience + turn + 60)
+        endpoint.post_json("/api/v2/alerts", [_alert(identity, now, ends)])
         running.until(lambda: _has_arrived(endpoint, identity))
-        running.until(lambda: _delivered(endpoint, sent + 1, failed, "the test alert"))
+        running.until(lambda: _delivered(endpoint, sent + 1, failed, "the test alert"), longer=turn)
         resolved = True
         _resolve(endpoint, identity, now)
-        running.until(lambda: _delivered(endpoint, sent + 2, failed, "the end of the test alert"))
+        running.until(lambda: _delivered(endpoint, sent + 2, failed, "the end of the test alert"), longer=2 * turn)
     finally:
         if not resolved:
             with contextlib.suppress(CheckFailed):
@@ -85,6 +88,13 @@ def test_alert_delivered(running: Running) -> str:
 
 
 test_alert_delivered.__test__ = False  # type: ignore[attr-defined]  # its name looks like a test's
+
+
+def _turn(endpoint: Endpoint) -> int:
+    """Seconds that this replica leaves to those before it, which do not have the test alert and so do not send it."""
+    cluster = endpoint.get_json("/api/v2/status")["cluster"]
+    names = sorted(peer["name"] for peer in cluster.get("peers") or [])
+    return PEER_TIMEOUT * names.index(cluster["name"]) if names else 0
 
 
 def _alert(identity: str, now: datetime, ends: datetime) -> dict[str, Any]:
@@ -150,6 +160,30 @@ def runs_planned_configuration(running: Running) -> str:
     return "alertmanager.yml"
 
 
+def replicas_are_one_cluster(running: Running) -> str:
+    """Each replica counts all of them as members, and all have the same configuration, as Prometheus sees it."""
+    count = len(running.plan.replicas(NAME))
+    cluster = running.endpoint(NAME).get_json("/api/v2/status")["cluster"]
+    members = len(cluster.get("peers") or [])
+    remedy = "they speak to each other on port 9094, TCP and UDP; see their logs, and whether each of them runs"
+    if members != count:
+        raise CheckFailed(f"{NAME} counts {members} members in its cluster, planned are {count}", remedy)
+    if cluster["status"] != "ready":
+        raise CheckFailed(f"the cluster is not ready to send messages: {cluster['status']}", remedy)
+    prometheus = running.endpoint("prometheus")
+    for metric, what in (("alertmanager_cluster_members", "members"), ("alertmanager_config_hash", "configurations")):
+        query = f'{metric}{{job="{NAME}"}}'
+        found = prometheus.prometheus("/api/v1/query", query=query)["result"]
+        if len(found) != count:
+            raise CheckFailed(f"Prometheus sees {len(found)} replicas, planned are {count}", remedy)
+        if len({series["value"][1] for series in found}) > 1:
+            seen = ", ".join(f"{each['metric'].get('instance', '?')}: {each['value'][1]}" for each in found)
+            raise CheckFailed(f"the replicas have different {what} ({seen})", UPDATE)
+    return f"{count} members with one configuration"
+
+
+REPLICA_CHECKS = (Check("the alertmanagers are one cluster", replicas_are_one_cluster, (NAME, "prometheus")),)
+"""Where there are several."""
 CHECKS = (
     Check("alertmanager answers", ready, answers=NAME),
     Check("the dead man's switch fires", watchdog_fires, (NAME,)),

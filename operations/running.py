@@ -61,8 +61,11 @@ class Running:
             raise NotChecked(self.unreachable.get(name, f"{name} is not part of this stack"))
         return self.endpoints[name]
 
-    def until(self, question: Callable[[], T], pause: float = 0.1) -> T:
-        """Ask until there is an answer; the last failure counts once time is up. `pause` grows to a second."""
+    def until(self, question: Callable[[], T], pause: float = 0.1, longer: float = 0.0) -> T:
+        """Ask until there is an answer; the last failure counts once time is up. `pause` grows to a second.
+
+        `longer` are seconds beyond the patience, where it is known that the answer takes them.
+        """
         while True:
             if self.stop.is_set():
                 raise Interrupted
@@ -71,7 +74,7 @@ class Running:
             except FailedForGood:
                 raise
             except CheckFailed:
-                if time.monotonic() + pause > self.started + self.patience:
+                if time.monotonic() + pause > self.started + self.patience + longer:
                     raise
             self.stop.wait(pause)
             pause = min(pause * 1.5, 1.0)

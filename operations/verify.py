@@ -137,6 +137,7 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
     by_product = (
         ("prometheus", checks_prometheus.CHECKS),
         ("alertmanager", checks_alertmanager.CHECKS),
+        ("alertmanager-2", checks_alertmanager.REPLICA_CHECKS),
         ("jaeger", checks_tracing.CHECKS),
         ("grafana", checks_grafana.CHECKS if config.grafana.enabled else ()),
     )

@@ -89,7 +89,8 @@ def _service(service: Service) -> dict[str, Any]:
             for file in service.files
         },
         "ports": [
-            f"{p.name} {p.number} {p.scheme}" + (f" on {p.address}:{p.published}" if p.published else "")
+            f"{p.name} {p.number} {p.scheme if p.protocols == ('tcp',) else ' and '.join(p.protocols)}"
+            + (f" on {p.address}:{p.published}" if p.published else "")
             for p in service.ports
         ],
         "volumes": {volume.name: volume.path for volume in service.volumes},
@@ -97,6 +98,8 @@ def _service(service: Service) -> dict[str, Any]:
         "host_pid": service.host_pid,
         "capabilities": list(service.capabilities),
         "on every node": service.per_node,
+        "replica of": service.replica_of,
+        "name of all replicas": service.group_name,
         "calls": [_call(call) for call in service.calls],
         "api": [*service.api.namespaces, *["(nodes)"] * service.api.nodes] if service.api else [],
         "meets services": service.meets_services,

@@ -26,7 +26,7 @@ def engine(run_name: str) -> Iterator[Engine]:
     found = Engine()
     found.sweep()
     yield found
-    for environment in (run_name, f"{run_name}-access", f"{run_name}-demo"):
+    for environment in (run_name, f"{run_name}-access", f"{run_name}-demo", f"{run_name}-available"):
         found.remove(environment)
     found.client.close()
 

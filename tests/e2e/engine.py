@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import io
+import ipaddress
 import os
 import random
 import signal
@@ -117,7 +118,9 @@ class Engine:
     def gateway(self, environment: str) -> str:
         """This machine's address as the containers of an environment see it."""
         network = self.client.networks.get(f"observatory-{environment}")
-        return str(network.attrs["IPAM"]["Config"][0]["Gateway"])
+        settings = network.attrs["IPAM"]["Config"][0]
+        # Where the stack file chose the subnet, the engine takes its first address and does not say so.
+        return str(settings.get("Gateway") or next(ipaddress.ip_network(settings["Subnet"]).hosts()))
 
     def crash(self, container: Container) -> None:
         """End a container's main process as the kernel would; `docker kill` would count as the user's own wish."""

@@ -16,6 +16,12 @@ class Delivery:
     path: str
     headers: dict[str, str]
     body: dict[str, Any]
+    sender: str = ""
+    """Its address."""
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 1024  # of connections at once: no sender is turned away and comes back
 
 
 class Receiver:
@@ -28,7 +34,7 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.deliveries.append(Delivery(self.path, dict(self.headers), body))
+                receiver.deliveries.append(Delivery(self.path, dict(self.headers), body, self.client_address[0]))
                 self.send_response(200)
                 self.end_headers()
                 self.wfile.write(b"ok")
@@ -36,7 +42,7 @@ class Receiver:
             def log_message(self, *_: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer((address, 0), Handler)
+        self._server = _Server((address, 0), Handler)
         self.url = f"http://{address}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 

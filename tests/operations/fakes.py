@@ -160,7 +160,7 @@ class Alertmanager(Fake):
         self.watchdog: list[dict[str, Any]] = [self._shown(watchdog, "nobody", "active")]
         original = next(file.content for file in service.files if file.path == "alertmanager.yml")
         self.set("/-/ready", "OK")
-        self.set("/api/v2/status", {"config": {"original": original}})
+        self.set("/api/v2/status", {"config": {"original": original}, "cluster": {"status": "disabled"}})
         self.routes["GET", "/api/v2/alerts"] = self._list
         self.routes["POST", "/api/v2/alerts"] = self._take
         self.routes["GET", "/metrics"] = lambda _query, _body: (200, self.metrics())

@@ -121,7 +121,7 @@ def _config(world: World, change: Any) -> None:
 def _alertmanager_config(world: World, change: Any) -> None:
     _, answer = world.alertmanager.answer("GET", "/api/v2/status", None)
     text = fakes.changed_configuration(answer["config"]["original"], change)
-    world.alertmanager.set("/api/v2/status", {"config": {"original": text}})
+    world.alertmanager.set("/api/v2/status", {**answer, "config": {"original": text}})
 
 
 def _query(world: World, **series: str) -> None:

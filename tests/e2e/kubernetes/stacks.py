@@ -67,5 +67,6 @@ def made_up(number: int) -> Stack:
         "alerting": maybe(CLUSTER["alerting"]) or {},
         "resources": maybe({"prometheus": {"memory": "4GB", "cpus": 2.5}}) or {},
         "data": {"keep": chance.random() < 0.5},
+        "high_availability": maybe({"alertmanager": chance.choice([3, 5]), "one_host": chance.random() < 0.5}) or {},
     }
     return stack_on_cluster(parse_stack(stack, f"made-up-{number}"))
