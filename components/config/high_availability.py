@@ -31,7 +31,7 @@ def _check_odd(value: int) -> int:
     return value
 
 
-Count = Annotated[int, AfterValidator(_check_count)]
+Count = Annotated[int, AfterValidator(_check_count), Field(json_schema_extra={"minimum": 2, "maximum": MOST})]
 
 
 class HighAvailability(Model):

@@ -84,7 +84,9 @@ def _alertmanager(context: Context, clustered: bool) -> Service:
 def _cluster_args(context: Context, clustered: bool) -> tuple[str, ...]:
     """One name for all peers, asked for again every 15 s: who comes later or moves is found, and no argument changes.
 
-    The label keeps out packets of any other cluster that an address once belonged to.
+    The label keeps out packets of any other cluster that an address once belonged to. Whole states are exchanged more
+    often than a replica waits for its turn: what is sent while another one has just been lost is gossiped to the dead,
+    too, so that some of it never arrives by gossip, and messages would go out twice.
     """
     if not clustered:
         return ("--cluster.listen-address=",)
@@ -92,6 +94,7 @@ def _cluster_args(context: Context, clustered: bool) -> tuple[str, ...]:
         f"--cluster.listen-address=0.0.0.0:{GOSSIP}",
         f"--cluster.peer={_PEERS}:{GOSSIP}",
         f"--cluster.peer-timeout={PEER_TIMEOUT}s",
+        "--cluster.pushpull-interval=10s",
         f"--cluster.label=observatory-{context.config.environment}",
     )
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from components.config import StackConfig
-from components.config.high_availability import HighAvailability
 from components.replicas import replica_name
 from components.services.alertmanager import GOSSIP
 from components.spec import Call, Plan
 from tests.support import ACCESS, content, data, planned, service, stack
+
+BUCKET: dict[str, Any] = {"backend": "s3", "bucket": {"name": "acme-metrics", "region": "eu-central-1"}}
 
 
 def three_alertmanagers(**changes: Any) -> Plan:
@@ -19,9 +19,7 @@ def three_alertmanagers(**changes: Any) -> Plan:
 
 
 def two_prometheuses(**changes: Any) -> Plan:
-    """As no stack file can ask for them yet: with samples kept locally there is nothing that shows both as one."""
-    config: StackConfig = stack(**changes)
-    return planned(config.model_copy(update={"high_availability": HighAvailability(prometheus=2, one_host=True)}))
+    return planned(stack(high_availability={"prometheus": 2, "one_host": True}, storage=BUCKET, **changes))
 
 
 @pytest.mark.parametrize(
@@ -125,13 +123,18 @@ def test_replicas_of_prometheus_differ_in_one_external_label_which_no_alert_carr
     assert rest[0] == rest[1]
 
 
+def test_one_prometheus_with_a_bucket_has_the_label_for_when_there_are_more() -> None:
+    prometheus = service(planned(stack(storage=BUCKET)), "prometheus")
+    assert data(prometheus, "prometheus.yml")["global"]["external_labels"]["replica"] == "1"
+
+
 def test_one_prometheus_has_no_replica_label() -> None:
     assert "replica" not in content(service(planned(stack()), "prometheus"), "prometheus.yml")
 
 
 def test_grafana_asks_one_prometheus_for_everything() -> None:
     sources = data(service(two_prometheuses(), "grafana"), "provisioning/datasources/stack.yaml")["datasources"]
-    assert [source["uid"] for source in sources if source["type"] == "prometheus"] == ["prometheus"]
+    assert len([source["uid"] for source in sources if source["type"] == "prometheus"]) == 1
 
 
 def test_the_preview_says_what_replicas_on_one_machine_are_worth() -> None:
