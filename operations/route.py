@@ -144,13 +144,21 @@ def describe(stack: StackConfig, plan: Plan, labels: Mapping[str, str], amtool: 
     channels = stack.alerting.channels
     for route in routes:
         route["channels"] = [name for name in route["receiver"].split(",") if name in channels]
+    absent = {f'alertname="{name}"' for name in {*all_alerts()} - evaluated_alerts(plan)}
     return {
         "environment": plan.environment,
         "labels": dict(labels),
         "channels": sorted({name for route in routes for name in route["channels"]}),
         "routes": routes,
-        "inhibited_by": matching_inhibitions(amtool, config, labels),
+        "inhibited_by": [
+            rule for rule in matching_inhibitions(amtool, config, labels) if absent.isdisjoint(rule["source"])
+        ],
     }
+
+
+def evaluated_alerts(plan: Plan) -> set[str]:
+    """The names of all alerts that the stack has rules for."""
+    return {rule["alert"] for _, rule in rules(plan) if "alert" in rule}
 
 
 def channel_text(channel: Channel) -> str:
@@ -188,7 +196,7 @@ def lines(stack: StackConfig, answer: Mapping[str, Any]) -> list[str]:
 
 def absent_alert(config: StackConfig, plan: Plan, alert: str) -> str:
     """Why the stack does not evaluate an alert of that name; empty where it does."""
-    evaluated = {rule["alert"] for _, rule in rules(plan) if "alert" in rule}
+    evaluated = evaluated_alerts(plan)
     if alert in evaluated:
         return ""
     if config.alerts.get(alert) is False:

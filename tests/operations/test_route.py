@@ -134,6 +134,12 @@ def test_what_may_silence_an_alert_is_told_with_what_must_be_the_same() -> None:
         assert asked(configured(), severity="none", **own)["inhibited_by"] == [], "the stack's own are never silenced"
 
 
+def test_an_alert_that_the_stack_does_not_have_silences_nothing() -> None:
+    for without in ({"exporters": {"node": False}}, {"alerts": {"DiskSpaceCritical": False}}):
+        low = asked(configured(**without), alertname="DiskSpaceLow", severity="warning", instance="a", device="sda")
+        assert [rule["source"] for rule in low["inhibited_by"]] == [['severity="emergency"'], ['severity="critical"']]
+
+
 def test_the_labels_of_a_rule_are_known() -> None:
     plan = plan_of("prod")
     assert rule_labels(plan, "DiskSpaceLow") == {

@@ -88,6 +88,17 @@ def test_broken_files_of_prometheus_fail(
     assert "/tmp" not in result.detail, "paths are those of the rendered tree"
 
 
+def test_a_broken_rule_is_said_once() -> None:
+    """The scrape configuration names the rule files, so promtool looks at them there too."""
+    rule = ('up{service=""} == 0', 'up{service=""} ==')
+    broken = changed(plan("dev"), "prometheus", "rules/prometheus.yaml", lambda text: text.replace(*rule, 1))
+    assert only(broken, SCRAPES).status is Status.OK
+    both = changed(broken, "prometheus", "prometheus.yml", lambda text: text.replace("timeout: 10s", "timeout: 50s", 1))
+    result = only(both, SCRAPES)
+    assert (result.status, "timeout greater than" in result.detail) == (Status.FAILED, True), result.detail
+    assert "rules/" not in result.detail
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
