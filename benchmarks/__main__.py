@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import shutil
 import signal
 import sys
 import time
@@ -13,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import deploying, machine, rendering, resting
+from benchmarks import chart, deploying, machine, programs, rendering, resting
 from benchmarks.compose import Compose
 from benchmarks.results import Result, table
 from benchmarks.stack import BenchStack
@@ -21,18 +22,26 @@ from benchmarks.workspace import CommandFailed, Workspace
 from components.platforms.errors import DeploymentError
 
 _INTERRUPTED = 130
-NAMES = ("nothing", "preview", "rule", "rest", "render", "services")
+NAMES = ("nothing", "preview", "rule", "rest", "render", "services", "programs", "chart")
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=NAMES, default=list(NAMES), metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--only", nargs="+", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--repeat", type=int, default=5, help="measurements of each; their median counts (default: 5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to this file too")
     parser.add_argument("--rest-seconds", type=float, default=300, help="how long the stack rests (default: 300)")
+    parser.add_argument("--chart", type=Path, metavar="FOLDER", help="kube-prometheus-stack with its subcharts")
     options = parser.parse_args()
+    options.only = options.only or [name for name in NAMES if name != "chart" or options.chart]
     if options.repeat < 1 or options.rest_seconds < 1:
         parser.error("--repeat and --rest-seconds are at least 1")
+    if "chart" in options.only and not (options.chart and (options.chart / "Chart.yaml").is_file()):
+        parser.error("chart needs --chart FOLDER, the folder with Chart.yaml")
+    if "chart" in options.only and not shutil.which("helm"):
+        parser.error(
+            "chart needs helm: run this by `python3 -m toolchain exec --for chart -- python -m benchmarks ...`"
+        )
     return options
 
 
@@ -49,6 +58,8 @@ def _measure(options: argparse.Namespace, stack: BenchStack) -> list[Result]:
         "rest": lambda: resting.at_rest(stack, options.rest_seconds),
         "render": lambda: rendering.render_command(options.repeat),
         "services": lambda: rendering.growing_plans(options.repeat),
+        "programs": lambda: programs.platforms(options.repeat),
+        "chart": lambda: chart.manifests(options.chart.resolve(), options.repeat),
     }
     results = []
     for name in NAMES:

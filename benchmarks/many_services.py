@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from benchmarks.peak import peak_mebibytes
 from components.config import parse_stack
 from components.images import load_catalogue
 from components.plan import plan_stack
@@ -35,16 +34,6 @@ def stack_object(services: int) -> dict[str, Any]:
             for index in range(services)
         ],
     }
-
-
-def peak_mebibytes() -> float:
-    """Of this process: on Linux without what its parent had before the start, which getrusage includes."""
-    try:
-        status = Path("/proc/self/status").read_text()
-        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        unit = 2**20 if sys.platform == "darwin" else 2**10
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
 
 
 def main() -> None:

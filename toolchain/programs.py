@@ -78,6 +78,10 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
         found.append(
             Source("compose", "docker-compose", compose, "2.0", download, ("version", "--short"), folders),
         )
+    if "helm" in table:
+        version = table["helm"].version
+        address = f"https://get.helm.sh/helm-v{version}-{this}.tar.gz"
+        found.append(Source("helm", "helm", version, "3.0", Download(address, f"{address}.sha256sum"), ("version",)))
     found += _cluster(table)
     return {source.binary: source for source in found}
 

@@ -50,6 +50,7 @@ PURPOSES = {
     "up": Purpose(_DEPLOY, engine=True),
     "e2e": Purpose((*_DEPLOY, *_VALIDATE, *_CLUSTER), engine=True, develop=True, demo=True, linter=True, bucket=True),
     "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
+    "chart": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose", "helm"), engine=True, develop=True),
     "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
 }
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import deploying, many_services, resting
+from benchmarks import chart, deploying, many_services, resting
 from benchmarks.compose import HEALTH_INTERVAL, compose_document, data_volumes
+from benchmarks.programs import STACKS, mocked_run
 from benchmarks.stack import bench_stack, free_ports
 from benchmarks.workspace import ROOT, CommandFailed, run
 from components import objectives
@@ -116,3 +117,32 @@ def test_many_services_reports_time_and_memory() -> None:
     assert report["seconds"] > 0
     assert 10 < report["mebibytes"] < 250
     assert report["characters"] > 3 * 20 * 50
+
+
+@pytest.mark.parametrize("platform", STACKS)
+def test_the_program_runs_whole_against_the_mock_engine(platform: str) -> None:
+    """Each service is a component with at least its workload below it; the provider and the stack come on top."""
+    plan = plan_of(STACKS[platform])
+    seconds, report = mocked_run(STACKS[platform])
+    assert report["resources"] > 2 * len([service for service in plan.services if service.product != "Grafana"])
+    assert seconds > 0.05
+    assert report["mebibytes"] > 20
+
+
+def test_the_empty_program_has_no_resources() -> None:
+    assert mocked_run("")[1]["resources"] == 0
+
+
+def test_objects_of_manifests_are_counted_in_all_folders(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a.yaml").write_text("kind: Service\nspec:\n  kind: nested\n---\nkind: Secret\n")
+    (tmp_path / "deep" / "b.yaml").write_text("apiVersion: v1\nkind: ConfigMap\n")
+    (tmp_path / "notes.txt").write_text("kind: none\n")
+    assert chart.objects(tmp_path) == 3
+
+
+def test_a_chart_is_compared_only_where_one_is_given(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "--only", "chart", "--chart", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2
+    assert "chart needs --chart FOLDER, the folder with Chart.yaml" in done.stderr
