@@ -17,5 +17,7 @@ except StackFileError as error:
 
 pulumi.export("urls", stack.urls)
 pulumi.export("unavailable", list(plan.unavailable))
+if stack.bucket_policies:
+    pulumi.export("bucketPolicies", stack.bucket_policies)
 if "grafanaAdminPassword" in stack.secrets:
     pulumi.export("grafanaAdminPassword", stack.secrets["grafanaAdminPassword"])

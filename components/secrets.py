@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import pulumi
@@ -13,15 +13,15 @@ from components.config import Problem, StackFileError
 from components.spec import File, Plan
 
 
-def configured_secrets(plan: Plan, file: str) -> dict[str, pulumi.Output[str]]:
-    """The values of all secrets that the plan asks for, but for those that the deployment makes up itself.
+def configured_secrets(plan: Plan, file: str, more: Iterable[str] = ()) -> dict[str, pulumi.Output[str]]:
+    """The values of all secrets that the plan and `more` ask for, but for those that the deployment makes up itself.
 
     Errors: one for all that are missing, or that stand in the stack file in plain text.
     """
     config = pulumi.Config("observatory")
     problems = []
     found: dict[str, pulumi.Output[str]] = {}
-    for name in dict.fromkeys(name for service in plan.services for name in service.secrets):
+    for name in dict.fromkeys([*(name for service in plan.services for name in service.secrets), *more]):
         value = config.get_secret(name)
         if value is not None and not pulumi.runtime.is_config_secret(f"observatory:{name}"):
             hint = f"pulumi config set --secret observatory:{name}, and take the old value for known to others"

@@ -6,9 +6,11 @@ import pulumi
 from pulumi.dynamic import Resource as DynamicResource
 
 from components.config import StackConfig
+from components.config.storage import Bucket
 from components.context import browsable
 from components.platforms.base import Platform
 from components.platforms.docker_live import GeneratedSecretProvider
+from components.resources.s3_policies import component_policies
 from components.secrets import configured_secrets
 from components.spec import Plan, Service
 
@@ -34,15 +36,19 @@ class MonitoringStack(pulumi.ComponentResource):
     def __init__(self, name: str, config: StackConfig, plan: Plan, stack_file: str):
         super().__init__("observatory:index:MonitoringStack", name)
         self.config, self.plan = config, plan
-        self.secrets = configured_secrets(plan, stack_file)
+        bucket = config.storage.bucket
+        own = bucket if config.storage.backend == "thanos" else None
+        self.secrets = configured_secrets(plan, stack_file, own.secrets if own else ())
         for secret in plan.generated_secrets:
             if secret not in self.secrets:
                 self.secrets[secret] = self._generate(secret)
         platform = self._platform(config)
+        stored = [self._bucket(own)] if own else []
         last: dict[str, pulumi.Resource] = {}
         for service in plan.services:
             component = ServiceComponent(service, self)
             before = [last[service.group]] if service.group in last else []
+            before += stored if service.product == "thanos" else []
             last[service.group] = platform.deploy(service, component, self.secrets, before)
             component.register_outputs({})
         for note in plan.notes:
@@ -55,6 +61,7 @@ class MonitoringStack(pulumi.ComponentResource):
             for port in service.ports
             if port.published
         }
+        self.bucket_policies = component_policies(bucket) if bucket else {}
         self.register_outputs({"urls": self.urls})
 
     def _generate(self, secret: str) -> pulumi.Output[str]:
@@ -64,6 +71,11 @@ class MonitoringStack(pulumi.ComponentResource):
             parent=self, additional_secret_outputs=["value"], protect=kept, retain_on_delete=kept
         )
         return GeneratedSecret(GeneratedSecretProvider(), secret, {"value": None}, options).value
+
+    def _bucket(self, bucket: Bucket) -> pulumi.Resource:
+        from components.resources.bucket import storage_bucket
+
+        return storage_bucket(bucket, self.config.data.keep, self.secrets, self)
 
     def _platform(self, config: StackConfig) -> Platform:
         # Each platform's SDK costs half a second; only the one that the stack uses is imported.

@@ -92,7 +92,7 @@ def destroy_command(stack: str, delete_data: bool, yes: bool) -> int:
     config = load_stack_file(stack)
     pulumi = Pulumi.of(stack)
     volumes = Cluster(config) if config.platform == "kubernetes" else Volumes(config, pulumi.variables)
-    names = volumes.names()
+    names = [*volumes.names(), *_lost_bucket(config)]
     if names and not delete_data:
         raise refusal(stack, names)
     if delete_data and not yes:
@@ -108,7 +108,23 @@ def destroy_command(stack: str, delete_data: bool, yes: bool) -> int:
     removed = volumes.remove()
     gone = f"; with {len(removed)} volumes: {', '.join(removed)}" if removed else ""
     console.say(f"{stack} is removed{gone}. Its stack file and the secrets in it stay.")
+    if bucket := _kept_bucket(config):
+        console.say(f"Bucket {bucket} stays with everything in it; `adopt: true` lets a stack take it up again.")
     return 0
+
+
+def _lost_bucket(config: StackConfig) -> list[str]:
+    """The bucket that a removal takes away with its objects, in words; none where it stays."""
+    bucket = config.storage.bucket
+    lost = bucket and config.storage.backend == "thanos" and bucket.delete_with_objects
+    return [f"bucket {bucket.name}, with every object in it"] if bucket and lost else []
+
+
+def _kept_bucket(config: StackConfig) -> str:
+    """The bucket that a removal leaves; "" where there is none, or it may go with its objects."""
+    bucket = config.storage.bucket
+    kept = config.storage.backend == "thanos" and config.data.keep
+    return bucket.name if bucket and kept and not bucket.delete_with_objects else ""
 
 
 def _known(pulumi: Pulumi) -> None:

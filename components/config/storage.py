@@ -85,6 +85,12 @@ class Bucket(Model):
     tags: dict[str, str] = Field(default_factory=dict, description="On the bucket; with backend thanos.")
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """Names of the secrets that its credentials are."""
+        keys = self.credentials
+        return (keys.access_key.secret, keys.secret_key.secret) if keys else ()
+
+    @property
     def address(self) -> str:
         """Host and port of the server."""
         if self.endpoint is None:
@@ -178,6 +184,16 @@ def _bucket_problems(backend: Backend, bucket: Bucket) -> Iterator[Problem]:
         for key in sorted(bucket.model_fields_set & {*OWNED}):
             reason = "is for a bucket that the stack makes; with backend s3 it is yours and only used"
             yield Problem(f"storage.bucket.{key}", reason, hint="`backend: thanos` makes and keeps it")
+    if bucket.encryption == "none" and bucket.endpoint is None:
+        hint = "leave it out, for AWS encrypts in any case"
+        yield Problem("storage.bucket.encryption", "is for servers that cannot encrypt", "none", hint)
+    if isinstance(bucket.encryption, KmsKey) and bucket.region != (found := bucket.encryption.kms_key.split(":")[3]):
+        reason = f"must be a key of the bucket's region {bucket.region}"
+        yield Problem("storage.bucket.encryption.kms_key", reason, found)
+    for key in sorted(bucket.tags):
+        if key.startswith("aws:") or not 1 <= len(key) <= 128 or len(bucket.tags[key]) > 256:
+            reason = "must be 1 to 128 characters that do not begin with aws:, its value at most 256"
+            yield Problem(f"storage.bucket.tags.{key[:40]}", reason)
     if "." in bucket.name and not bucket.path_style:
         reason = "has a dot, so no certificate is valid for its address"
         yield Problem("storage.bucket.name", reason, bucket.name, "leave the dot out, or set `path_style: true`")

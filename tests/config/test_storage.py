@@ -103,6 +103,24 @@ CASES: list[tuple[dict[str, Any], str]] = [
         ),
     ),
     (
+        {"storage": bucket(encryption="none")},
+        (
+            "storage.bucket.encryption (is none): is for servers that cannot encrypt\n"
+            "      hint: leave it out, for AWS encrypts in any case"
+        ),
+    ),
+    (
+        {"storage": bucket(encryption={"kms_key": "arn:aws:kms:us-east-1:111122223333:alias/metrics"})},
+        "storage.bucket.encryption.kms_key (is us-east-1): must be a key of the bucket's region eu-central-1",
+    ),
+    (
+        {"storage": bucket(tags={"aws:cost": "7"})},
+        (
+            "storage.bucket.tags.aws:cost: must be 1 to 128 characters that do not begin with aws:, its value at "
+            "most 256"
+        ),
+    ),
+    (
         {"storage": bucket(prefix="/metrics")},
         "storage.bucket.prefix (is '/metrics'): must be names with / between them, such as metrics/prod",
     ),

@@ -25,7 +25,7 @@ _IDENTITY = {
 class S3Server:
     """The server, its data below `folder`. It can be stopped and started again: as S3 that is away for a while."""
 
-    def __init__(self, folder: Path, address: str) -> None:
+    def __init__(self, folder: Path, address: str, *options: str) -> None:
         program = shutil.which("weed") or (str(seaweedfs.program()) if seaweedfs.program().exists() else "")
         if not program:
             pytest.skip("weed is not here; `python3 -m toolchain ready --for e2e` gets it")
@@ -39,7 +39,7 @@ class S3Server:
         self._command = [program, "server", "-s3", f"-dir={folder}/data", f"-ip={address}", f"-ip.bind={address}"]
         self._command += [f"-{name}={port}" for name, port in ports.items()]
         self._command += [f"-s3.config={folder}/s3.json", "-s3.allowDeleteBucketNotEmpty", "-volume.max=100"]
-        self._command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false"]
+        self._command += ["-master.volumeSizeLimitMB=64", "-master.telemetry=false", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

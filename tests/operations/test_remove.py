@@ -9,6 +9,7 @@ import pytest
 
 from operations import remove
 from operations.errors import CommandError, UsageError
+from tests.support import stack
 
 
 class Fakes:
@@ -103,6 +104,37 @@ def test_a_failed_destroy_keeps_the_data(fakes: Fakes) -> None:
     fakes.code = 255
     assert remove.destroy_command("dev", delete_data=True, yes=True) == 1
     assert "remove volumes" not in fakes.done
+
+
+@pytest.fixture
+def with_bucket(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stack with a bucket of its own; called with the bucket's settings."""
+
+    def load(**settings: Any) -> None:
+        fakes.volumes = []
+        bucket = {"name": "acme-metrics", "region": "eu-central-1", **settings}
+        config = stack(storage={"backend": "thanos", "bucket": bucket})
+        monkeypatch.setattr(remove, "load_stack_file", lambda _stack: config)
+
+    return load
+
+
+def test_a_bucket_that_stays_is_named(fakes: Fakes, with_bucket: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with_bucket()
+    assert remove.destroy_command("dev", delete_data=False, yes=False) == 0
+    assert fakes.done == DESTROY
+    assert "Bucket acme-metrics stays with everything in it" in capsys.readouterr().out
+
+
+def test_a_bucket_that_goes_with_its_objects_is_data(
+    fakes: Fakes, with_bucket: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with_bucket(delete_with_objects=True)
+    with pytest.raises(CommandError, match="bucket acme-metrics, with every object in it"):
+        remove.destroy_command("dev", delete_data=False, yes=True)
+    assert fakes.done == []
+    assert remove.destroy_command("dev", delete_data=True, yes=True) == 0
+    assert "stays" not in capsys.readouterr().out.replace("secrets in it stay", "")
 
 
 def test_without_a_terminal_yes_is_needed(fakes: Fakes) -> None:

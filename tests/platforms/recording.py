@@ -189,7 +189,11 @@ def deploy(
 
     def program() -> None:
         stack = MonitoringStack(f"observatory-{config.environment}", config, deployment.plan, FILE)
-        deployment.outputs = {"urls": stack.urls, "secrets": sorted(stack.secrets)}
+        deployment.outputs = {
+            "urls": stack.urls,
+            "secrets": sorted(stack.secrets),
+            "bucket_policies": stack.bucket_policies,
+        }
 
     run: Any = pulumi.runtime.test
     try:
