@@ -19,6 +19,7 @@ from components.platforms.kubernetes_objects import Stack
 from components.yaml_text import dump, load
 from tests.e2e.engine import free_ports, until
 from tests.e2e.kubernetes.cluster import Cluster, Refused
+from tests.e2e.kubernetes.disks import have_disks
 from tests.platforms.clusters import WORKLOADS, of_kind, one, stack_on_cluster
 from tests.support import CLUSTER, changed, content, service
 
@@ -59,7 +60,7 @@ STACK = changed(
 def running(cluster: Cluster) -> Stack:
     """The stack with all pods ready, and the user's own programs beside it."""
     cluster.start_controllers(NODES)
-    _have_storage(cluster, claims=4)
+    have_disks(cluster, 4)
     stack = stack_on_cluster(parse_stack(STACK, "running"))
     for each in manifests(stack):
         cluster.apply(each)
@@ -67,25 +68,6 @@ def running(cluster: Cluster) -> Stack:
     for each in of_kind(manifests(stack), *WORKLOADS):
         until(partial(_is_ready, cluster, each), f"{each['metadata']['name']} is ready", 120)
     return stack
-
-
-def _have_storage(cluster: Cluster, claims: int) -> None:
-    storage = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "grows"}}
-    cluster.create({**storage, "provisioner": "kubernetes.io/no-provisioner", "allowVolumeExpansion": True})
-    for number in range(claims):
-        cluster.create(
-            {
-                "apiVersion": "v1",
-                "kind": "PersistentVolume",
-                "metadata": {"name": f"disk-{number}"},
-                "spec": {
-                    "capacity": {"storage": "10Gi"},
-                    "accessModes": ["ReadWriteOnce"],
-                    "storageClassName": "grows",
-                    "hostPath": {"path": f"/disks/{number}"},
-                },
-            }
-        )
 
 
 def _have_users_programs(cluster: Cluster) -> None:
