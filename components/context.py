@@ -59,7 +59,7 @@ class Context:
         if url := known.get(name):
             return url.rstrip("/")
         cluster = self.config.kubernetes
-        if cluster and cluster.ingress and (host := getattr(cluster.ingress.hosts, name, None)):
+        if cluster and (host := getattr(cluster.hosts, name, None)):
             return f"https://{host}"
         address, port = self.config.ports.published().get(name, ("", number))
         return f"{self.access.scheme}://{browsable(address) if address else name}:{port}"

@@ -51,7 +51,16 @@ def stack_notes(config: StackConfig, products: Iterable[str], groups: RuleGroups
         *_availability_notes(config),
         *_product_notes(config, planned),
         *size_notes(config, planned, groups),
+        *_operator_notes(config),
     ]
+
+
+def _operator_notes(config: StackConfig) -> Iterator[str]:
+    if config.kubernetes and config.kubernetes.operator == "existing":
+        yield (
+            "kubernetes.operator: the cluster's Prometheus operator starts and updates Prometheus, on the same data; "
+            "`up` does not wait for it, `./observatory verify` does"
+        )
 
 
 def counted(number: int, thing: str) -> str:

@@ -12,6 +12,7 @@ from components.spec import Plan
 from components.yaml_text import load
 from operations.consistency import scrape_jobs
 from operations.differences import differences
+from operations.operated import as_planned, is_operated, job_of, rule_file_of
 from operations.running import UPDATE, Check, CheckFailed, FailedForGood, NotChecked, Running
 
 NAME = "prometheus"
@@ -46,7 +47,7 @@ def every_target_up(running: Running) -> str:
     active = running.endpoint(NAME).prometheus("/api/v1/targets", state="active")["activeTargets"]
     problems, count = [], 0
     for job in (job["job_name"] for job in scrape_jobs(running.plan)):
-        targets = [target for target in active if target["scrapePool"] == job]
+        targets = [target for target in active if job_of(running.config, target["scrapePool"]) == job]
         count += len(targets)
         if not targets:
             problems.append(f"{job}: has no target")
@@ -149,8 +150,10 @@ def _planned_configuration(plan: Plan) -> dict[str, Any]:
 def runs_planned_configuration(running: Running) -> str:
     """What Prometheus runs is what the stack file asks for now."""
     endpoint = running.endpoint(NAME)
-    actual = load(endpoint.prometheus("/api/v1/status/config")["yaml"])
-    found = list(differences(_planned_configuration(running.plan), actual))
+    planned, actual = _planned_configuration(running.plan), load(endpoint.prometheus("/api/v1/status/config")["yaml"])
+    if is_operated(running.config):
+        actual = as_planned(running.config, planned, actual)
+    found = list(differences(planned, actual))
     if found:
         raise CheckFailed(listed(found), UPDATE)
     if not endpoint.prometheus("/api/v1/status/runtimeinfo").get("reloadConfigSuccess", True):
@@ -163,7 +166,7 @@ def runs_planned_rules(running: Running) -> str:
     endpoint = running.endpoint(NAME)
     groups = endpoint.prometheus("/api/v1/rules")["groups"]
     actual = {
-        (group["file"].rpartition("/")[2], group["name"], index): rule
+        (rule_file_of(running.config, group["file"]), group["name"], index): rule
         for group in groups
         for index, rule in enumerate(group["rules"])
     }

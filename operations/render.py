@@ -132,7 +132,9 @@ def _manifests(config: StackConfig, plan: Plan, out: Path, force: bool, as_json:
         f"{sum(text.count(chr(10) + '---') + 1 for text in files.values())} objects in {len(files)} files in {out}"
     )
     if secrets:
-        console.note(f"their Secrets hold placeholders; put in the values before you apply them: {', '.join(secrets)}")
+        console.note(
+            f"they hold placeholders of secrets; put in the values before you apply them: {', '.join(secrets)}"
+        )
     return 0
 
 

@@ -241,6 +241,76 @@ CLUSTER: dict[str, Any] = {
 }
 """As EVERYTHING, on a cluster."""
 
+_LOGINS: dict[str, dict[str, Any]] = {
+    "basic": {"basic": {"username": "scraper", "password": {"secret": "basketPassword"}}},
+    "oauth2": {
+        "oauth2": {
+            "client_id": "prometheus",
+            "client_secret": {"secret": "crawlerClient"},
+            "token_url": "https://login.example.com/token",
+            "scopes": ["metrics"],
+        }
+    },
+}
+OPERATED: dict[str, Any] = {
+    **CLUSTER,
+    "environment": "operated",
+    "access": None,
+    "kubernetes": {
+        **{key: value for key, value in CLUSTER["kubernetes"].items() if key != "ingress"},
+        "namespace": "operated",
+        "operator": "existing",
+        "gateway": {
+            "hosts": {"grafana": "grafana.example.com"},
+            "name": "edge",
+            "namespace": "gateways",
+            "section_name": "https",
+        },
+    },
+    "services": [
+        *CLUSTER["services"],
+        {
+            **CLUSTER["services"][-2],
+            "name": "basket-inside",
+            "scheme": "https",
+            "path": "/internal/metrics",
+            "params": {"module": ["a", "b"]},
+            "interval": "5s",
+            "labels": {"price": "5$", "tier": "gold"},
+            "target_limit": 10,
+            "keep": ["http_.*", "up"],
+            "drop": ["http_debug_.*"],
+            "fallback_protocol": "PrometheusText0.0.4",
+            "authentication": _LOGINS["basic"],
+            "tls": {
+                "ca": {"secret": "basketCa"},
+                "certificate": {"secret": "basketCertificate"},
+                "key": {"secret": "basketKey"},
+                "server_name": "basket.example.com",
+            },
+        },
+        {**CLUSTER["services"][-1], "name": "crawler-inside", "authentication": _LOGINS["oauth2"]},
+    ],
+}
+"""As CLUSTER, with a Prometheus that an operator runs, and services in the cluster with everything they can have."""
+
+BEHIND_GATEWAY: dict[str, Any] = {
+    **CLUSTER,
+    "environment": "gateway",
+    "kubernetes": {
+        **{key: value for key, value in CLUSTER["kubernetes"].items() if key != "ingress"},
+        "namespace": "behind",
+        "gateway": {
+            "hosts": {name: f"{name}.example.com" for name in ("grafana", "prometheus", "alertmanager")},
+            "name": "edge",
+            "namespace": "gateways",
+            "section_name": "https",
+            "controller_namespace": "envoy",
+        },
+    },
+}
+"""As CLUSTER, behind a Gateway, with TLS between it and the stack."""
+
 GENERATED: dict[str, dict[str, Any]] = {
     "routed": ROUTED,
     "minimal": MINIMAL,
@@ -254,6 +324,8 @@ GENERATED: dict[str, dict[str, Any]] = {
         "ports": {"prometheus": None, "alertmanager": None, "otlp_grpc": None, "otlp_http": None, "jaeger": None},
     },
     "cluster": CLUSTER,
+    "operated": OPERATED,
+    "gateway": BEHIND_GATEWAY,
     "small-cluster": {
         "environment": "small-cluster",
         "platform": "kubernetes",

@@ -24,7 +24,8 @@ class Source:
     binary: str
     version: str
     oldest: str
-    download: Download
+    download: Download | None
+    """None where there is nothing to download: it is built."""
     version_arguments: tuple[str, ...] = ("--version",)
     extra_folders: tuple[Path, ...] = ()
 
@@ -105,7 +106,11 @@ def _cluster(table: dict[str, pins.Program]) -> list[Source]:
     )
     version = table["kwok"].version
     address = f"https://github.com/kubernetes-sigs/kwok/releases/download/v{version}/kwok-{this}"
-    return [*found, Source("kwok", "kwok", version, version, Download(address))]
+    found.append(Source("kwok", "kwok", version, version, Download(address)))
+    if "prometheus-operator" in table:
+        version = table["prometheus-operator"].version
+        found.append(Source("prometheus-operator", "prometheus-operator", version, version, None))
+    return found
 
 
 def _prometheus_tool(binary: str, product: str, version: str, table: dict[str, pins.Program]) -> Source:
@@ -152,14 +157,14 @@ class Programs:
         if found:
             return found
         source = self.sources[binary]
-        if self._download(source):
+        if source.download and self._download(source, source.download):
             return self._official(source) / "bin" / binary
         return golang.build(self.table[_builder(binary, self.table)], self._progress) / "bin" / binary
 
-    def _download(self, source: Source) -> bool:
+    def _download(self, source: Source, download: Download) -> bool:
         with self._progress.step(f"{source.name} {source.version}", "downloading", "downloaded") as step:
             try:
-                atomic.make_folder(self._official(source), self._downloader(source))
+                atomic.make_folder(self._official(source), self._downloader(source, download))
             except Unavailable as error:
                 step.done = f"cannot be downloaded here ({error})"
                 return False
@@ -168,10 +173,10 @@ class Programs:
     def _official(self, source: Source) -> Path:
         return cache_folder() / "programs" / source.name / f"{source.version}-official"
 
-    def _downloader(self, source: Source) -> Callable[[Path], None]:
+    def _downloader(self, source: Source, download: Download) -> Callable[[Path], None]:
         def fill(folder: Path) -> None:
-            file = folder / source.download.file_name
-            self._sites.fetch(source.download, file)
+            file = folder / download.file_name
+            self._sites.fetch(download, file)
             if file.name.endswith(".tar.gz"):
                 unpack(file, folder / "bin", {source.binary} if source.binary.endswith("tool") else None)
                 file.unlink()
@@ -180,7 +185,7 @@ class Programs:
                 file.rename(folder / "bin" / source.binary)
                 (folder / "bin" / source.binary).chmod(0o755)
             if not (folder / "bin" / source.binary).exists():
-                raise Unavailable(f"{source.download.file_name} holds no {source.binary}")
+                raise Unavailable(f"{download.file_name} holds no {source.binary}")
 
         return fill
 

@@ -25,7 +25,16 @@ _CLEANING_SECONDS = 15.0
 _DEMO = re.compile(r"^\s+demo:\s*true\s*(#.*)?$", re.MULTILINE)
 _DEPLOY = ("pulumi", "pulumi-resource-docker")
 _VALIDATE = ("promtool", "amtool")
-_CLUSTER = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "prometheus")
+_CLUSTER = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kubectl",
+    "kwok",
+    "prometheus",
+    "prometheus-operator",
+)
 
 
 @dataclass(frozen=True)

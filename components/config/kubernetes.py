@@ -46,7 +46,7 @@ HostName = Annotated[
 ]
 
 
-class IngressHosts(Model):
+class UiHosts(Model):
     """The names under which people reach the UIs. Jaeger is not among them: it has no login of its own."""
 
     grafana: HostName | None = Field(default=None, description="Of Grafana.")
@@ -54,10 +54,15 @@ class IngressHosts(Model):
     alertmanager: HostName | None = Field(default=None, description="Of Alertmanager; needs `access`.")
 
 
+def _check_some_host(hosts: UiHosts, key: str) -> None:
+    if not any(getattr(hosts, name) for name in UiHosts.model_fields):
+        raise ValueError(f"needs at least one host; or leave `{key}` out and use `kubectl port-forward`")
+
+
 class Ingress(Model):
     """UIs from outside of the cluster, through an ingress controller that is there already; always with TLS."""
 
-    hosts: IngressHosts
+    hosts: UiHosts
     tls_secret: ObjectName = Field(
         description="An existing Secret of type kubernetes.io/tls in the stack's namespace, for all hosts."
     )
@@ -73,8 +78,26 @@ class Ingress(Model):
 
     @model_validator(mode="after")
     def _some_host(self) -> Self:
-        if not any(getattr(self.hosts, name) for name in IngressHosts.model_fields):
-            raise ValueError("needs at least one host; or leave `ingress` out and use `kubectl port-forward`")
+        _check_some_host(self.hosts, "ingress")
+        return self
+
+
+class Gateway(Model):
+    """UIs from outside of the cluster, through a Gateway of the Gateway API that is there already; always with TLS."""
+
+    hosts: UiHosts
+    name: ObjectName = Field(description="Of the Gateway. It has to let routes of the stack's namespace in.")
+    namespace: Name = Field(description="Of the Gateway.")
+    section_name: ObjectName = Field(
+        description="Its listener with TLS. Required: without it, the hosts would be on one without TLS as well."
+    )
+    controller_namespace: Name | None = Field(
+        default=None, description="Where its pods are, which alone may come in. Default: the Gateway's namespace."
+    )
+
+    @model_validator(mode="after")
+    def _some_host(self) -> Self:
+        _check_some_host(self.hosts, "gateway")
         return self
 
 
@@ -105,6 +128,10 @@ class KubernetesDiscovery(Model):
         default=None, description="Name of the port, in place of the service's `port`, which is the container's."
     )
 
+    def wanted_labels(self, service: str) -> dict[str, str]:
+        """The labels to look for; a service's name where nothing else is asked for."""
+        return self.labels or ({} if self.annotations else {"app.kubernetes.io/name": service})
+
 
 class Volumes(Model):
     """Sizes of the claims for data. They can grow later where the storage class allows it, and never shrink."""
@@ -133,6 +160,11 @@ class Kubernetes(Model):
         description="Made for this stack alone. Default: observatory-<environment>. What watches the nodes is in a "
         "second one, with -host after the name.",
     )
+    operator: Literal["none", "existing"] = Field(
+        default="none",
+        description="existing: the Prometheus operator that the cluster has runs Prometheus; then your services are "
+        "ServiceMonitor and PodMonitor objects, and the rules PrometheusRule objects. Not with `access`.",
+    )
     storage_class: ObjectName | None = Field(default=None, description="Of the claims. Default: the cluster's own.")
     volumes: Volumes = Volumes()
     monitor: Monitor = Monitor()
@@ -140,6 +172,7 @@ class Kubernetes(Model):
         default=(), description="Namespaces whose pods may send traces to Jaeger. Nobody else can."
     )
     ingress: Ingress | None = Field(default=None, description="Default: none; `kubectl port-forward` reaches the UIs.")
+    gateway: Gateway | None = Field(default=None, description="In place of `ingress`, in clusters with Gateway API.")
     image_pull_secrets: tuple[ObjectName, ...] = Field(
         default=(), description="Existing Secrets in the stack's namespaces with logins of image registries."
     )
@@ -150,3 +183,22 @@ class Kubernetes(Model):
     node_selector: dict[LabelName, LabelValue] = Field(
         default_factory=dict, description="Labels of the nodes to run on; what watches nodes runs on all of them."
     )
+
+    @property
+    def hosts(self) -> UiHosts:
+        """The names of the UIs, whatever leads to them; nothing but None where nothing does."""
+        entrance = self.ingress or self.gateway
+        return entrance.hosts if entrance else UiHosts()
+
+    @property
+    def entrance_namespace(self) -> str:
+        """From where what leads to the UIs comes in; empty where nothing does."""
+        if self.ingress:
+            return self.ingress.controller_namespace
+        return (self.gateway.controller_namespace or self.gateway.namespace) if self.gateway else ""
+
+    @model_validator(mode="after")
+    def _one_entrance(self) -> Self:
+        if self.ingress and self.gateway:
+            raise ValueError("has both `ingress` and `gateway`: leave out the one that your cluster does not have")
+        return self

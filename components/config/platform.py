@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from components.config.base import size_bytes
 from components.config.errors import Problem, RelationError
+from components.config.kubernetes import Kubernetes
+from components.config.operated import operator_problems
 from components.config.products import Ports
 
 if TYPE_CHECKING:
@@ -67,10 +69,15 @@ def platform_problems(config: StackConfig) -> Iterator[Problem]:
     if config.retention.size and size_bytes(config.retention.size) > 0.8 * cluster.volumes.bytes_of("prometheus"):
         reason = f"must be at most 80 % of kubernetes.volumes.prometheus {cluster.volumes.prometheus}"
         yield Problem("retention.size", reason, config.retention.size)
-    if cluster.ingress and config.access is None:
-        for name in ("prometheus", "alertmanager"):
-            if host := getattr(cluster.ingress.hosts, name):
-                hint = "add `access:` (TLS and a password)"
-                yield Problem(
-                    f"kubernetes.ingress.hosts.{name}", "would be open to others without a password", host, hint
-                )
+    if cluster.operator == "existing":
+        yield from operator_problems(config)
+    if config.access is None:
+        yield from _open_hosts(cluster)
+
+
+def _open_hosts(cluster: Kubernetes) -> Iterator[Problem]:
+    place, hint = "gateway" if cluster.gateway else "ingress", "add `access:` (TLS and a password)"
+    for name in ("prometheus", "alertmanager"):
+        if host := getattr(cluster.hosts, name):
+            reason = "would be open to others without a password"
+            yield Problem(f"kubernetes.{place}.hosts.{name}", reason, host, hint)

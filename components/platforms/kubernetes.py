@@ -14,11 +14,11 @@ from components.platforms.kubernetes_growth import growing
 from components.platforms.kubernetes_manifests import service_manifests, stack_manifests
 from components.platforms.kubernetes_objects import Manifest, Stack
 from components.secrets import resolved
-from components.spec import File, Plan, Service
+from components.spec import SECRET_TOKEN, File, Plan, Service
 
 _SDK_VERSION = version("pulumi-kubernetes")
 """The provider's plugin has the version of its SDK."""
-_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "Prometheus")
 
 
 class KubernetesPlatform:
@@ -81,7 +81,7 @@ class KubernetesPlatform:
                 provider=self.provider,
                 depends_on=[*(self.namespaces if "namespace" in manifest["metadata"] else ()), *after],
                 version=_SDK_VERSION,
-                additional_secret_outputs=["data", "stringData"] if kind == "Secret" else None,
+                additional_secret_outputs=["data", "stringData"] if _secret_place(manifest) else None,
                 hooks=self.growing if kind == "PersistentVolumeClaim" else None,
                 **self._lifetime(manifest),
             ),
@@ -102,8 +102,17 @@ class KubernetesPlatform:
 
 
 def _with_secrets(manifest: Manifest, secrets: Mapping[str, pulumi.Output[str]]) -> dict[str, Any]:
-    """The same object; where it is a Secret, with the values in place of their placeholders."""
-    if manifest["kind"] != "Secret":
+    """The same object; where it holds placeholders of secrets, with their values in place of them."""
+    place = _secret_place(manifest)
+    if place is None:
         return manifest
-    values = {key: resolved(File(key, content), secrets) for key, content in manifest["stringData"].items()}
-    return {**manifest, "stringData": pulumi.Output.secret(values)}
+    values = {key: resolved(File(key, content), secrets) for key, content in manifest[place].items()}
+    return {**manifest, place: pulumi.Output.secret(values)}
+
+
+def _secret_place(manifest: Manifest) -> str | None:
+    """Where an object's secrets are: a Secret's values, or what a ConfigMap shows to the cluster alone."""
+    if manifest["kind"] == "Secret":
+        return "stringData"
+    shown = "".join(manifest["data"].values()) if manifest["kind"] == "ConfigMap" else ""
+    return "data" if SECRET_TOKEN.search(shown) else None

@@ -41,7 +41,7 @@ def file_objects(stack: Stack, service: Service) -> list[Manifest]:
             {
                 "apiVersion": "v1",
                 "kind": "Secret",
-                "metadata": stack.metadata(service, _secret_name(service)),
+                "metadata": stack.metadata(service, secret_name(service)),
                 "type": "Opaque",
                 "stringData": hidden,
             }
@@ -58,11 +58,12 @@ def projected(service: Service, whole: bool) -> dict[str, Any]:
         sources.append({"configMap": {"name": name, **({} if whole else {"items": items})}})
     if any(file.secrets for file in service.files):
         items = [{"key": key_of(file.path), "path": file.path} for file in service.files if file.secrets]
-        sources.append({"secret": {"name": _secret_name(service), **({} if whole else {"items": items})}})
+        sources.append({"secret": {"name": secret_name(service), **({} if whole else {"items": items})}})
     return {"projected": {"defaultMode": 0o440, "sources": sources}}
 
 
-def _secret_name(service: Service) -> str:
+def secret_name(service: Service) -> str:
+    """Of the Secret with a service's secret files."""
     return f"{service.name}-secrets"
 
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.platforms.kubernetes_entrance import entrance
 from components.platforms.kubernetes_files import file_objects
-from components.platforms.kubernetes_objects import SKIP_AWAIT, Manifest, Stack, needs_host
+from components.platforms.kubernetes_objects import Manifest, Stack
+from components.platforms.kubernetes_operator import is_operated, operated_manifests
 from components.platforms.kubernetes_policies import default_deny, policy
 from components.platforms.kubernetes_ports import service_ports
 from components.platforms.kubernetes_replicas import group_objects
@@ -30,16 +32,17 @@ def service_manifests(stack: Stack, service: Service) -> list[Manifest]:
         raise ValueError(f"{service.name} asks for ports on a host (published), which Kubernetes has not: {published}")
     if service.per_node and service.volumes:
         raise ValueError(f"{service.name} runs on every node and cannot share volumes: {service.volumes}")
+    operated = is_operated(stack, service)
     return [
         _account(stack, service),
         *_roles(stack, service),
-        *file_objects(stack, service),
+        *([] if operated else file_objects(stack, service)),
         *claims(stack, service),
         policy(stack, service),
         *_network_name(stack, service),
         *group_objects(stack, service),
-        workload(stack, service),
-        *_ingress(stack, service),
+        *(operated_manifests(stack, service) if operated else [workload(stack, service)]),
+        *entrance(stack, service),
     ]
 
 
@@ -110,23 +113,3 @@ def _network_name(stack: Stack, service: Service) -> list[Manifest]:
     spec: dict[str, Any] = {"selector": stack.selector(service), "ports": ports}
     spec |= {"clusterIP": "None"} if service.per_node else {"type": "ClusterIP"}
     return [{"apiVersion": "v1", "kind": "Service", "metadata": stack.metadata(service), "spec": spec}]
-
-
-def _ingress(stack: Stack, service: Service) -> list[Manifest]:
-    wanted = stack.cluster.ingress
-    host = getattr(wanted.hosts, service.name, None) if wanted and not needs_host(service) else None
-    if wanted is None or host is None:
-        return []
-    backend = {"service": {"name": service.name, "port": {"name": "http"}}}
-    return [
-        {
-            "apiVersion": "networking.k8s.io/v1",
-            "kind": "Ingress",
-            "metadata": stack.metadata(service, annotations={**SKIP_AWAIT, **wanted.annotations}),
-            "spec": {
-                **({"ingressClassName": wanted.class_name} if wanted.class_name else {}),
-                "tls": [{"hosts": [host], "secretName": wanted.tls_secret}],
-                "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
-            },
-        }
-    ]

@@ -66,9 +66,8 @@ def _ingress(stack: Stack, service: Service) -> Iterator[Rule]:
     intake = [port.number for port in service.ports if port.intake]
     if intake and stack.cluster.trace_namespaces:
         yield {"from": [_namespace(name) for name in stack.cluster.trace_namespaces], "ports": _tcp(*intake)}
-    ingress = stack.cluster.ingress
-    if ingress and getattr(ingress.hosts, service.name, None):
-        yield {"from": [_namespace(ingress.controller_namespace)], "ports": _tcp(service.port("http").number)}
+    if getattr(stack.cluster.hosts, service.name, None):
+        yield {"from": [_namespace(stack.cluster.entrance_namespace)], "ports": _tcp(service.port("http").number)}
 
 
 def _egress(stack: Stack, service: Service) -> Iterator[Rule]:

@@ -59,10 +59,9 @@ def service_targets(service: MonitoredService, discovery: KubernetesDiscovery) -
     """Endpoints or pods that carry the labels and annotations, at the service's port; with where they run as labels."""
     slices = discovery.role == "endpointslice"
     subject = "service" if slices else "pod"
-    labels = discovery.labels or ({} if discovery.annotations else {"app.kubernetes.io/name": service.name})
     relabel = [
         _keep(f"__meta_kubernetes_{subject}_{kind}_{_sanitized(name)}", value)
-        for kind, wanted in (("label", labels), ("annotation", discovery.annotations))
+        for kind, wanted in (("label", discovery.wanted_labels(service.name)), ("annotation", discovery.annotations))
         for name, value in wanted.items()
     ]
     if not slices:
@@ -161,7 +160,8 @@ def _discovery(role: str, names: Iterable[str]) -> dict[str, Any]:
 def _keep(source: str, value: str, literal: bool = True) -> Relabel:
     return {
         "source_labels": [source],
-        "regex": re.escape(value).replace(r"\-", "-") if literal else value,
+        # Where settings are objects, an empty expression counts as none, which matches everything.
+        "regex": (re.escape(value).replace(r"\-", "-") or "()") if literal else value,
         "action": "keep",
     }
 

@@ -12,6 +12,8 @@ from tests.support import ACCESS, MINIMAL, changed, stack
 
 FILE = "stacks/Pulumi.test.yaml"
 CLUSTER: dict[str, Any] = {**MINIMAL, "platform": "kubernetes", "kubernetes": {"context": "test"}}
+OPERATED = changed(CLUSTER, kubernetes__operator="existing")
+GATEWAY = {"name": "edge", "namespace": "gateways", "section_name": "https"}
 FOUND = {"name": "shop", "team": "web", "port": 8080, "discovery": {"kubernetes": {"namespaces": ["shop"]}}}
 
 
@@ -67,6 +69,64 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         CLUSTER,
         {"kubernetes__ingress": {"hosts": {}, "tls_secret": "tls"}},
         "kubernetes.ingress: needs at least one host; or leave `ingress` out and use `kubectl port-forward`",
+    ),
+    (
+        CLUSTER,
+        {"kubernetes__gateway": {"hosts": {}, **GATEWAY}},
+        "kubernetes.gateway: needs at least one host; or leave `gateway` out and use `kubectl port-forward`",
+    ),
+    (
+        CLUSTER,
+        {"kubernetes__gateway": {"hosts": {"alertmanager": "a.example.com"}, **GATEWAY}},
+        (
+            "kubernetes.gateway.hosts.alertmanager (is a.example.com): would be open to others without a password\n"
+            "      hint: add `access:` (TLS and a password)"
+        ),
+    ),
+    (
+        CLUSTER,
+        {"kubernetes__gateway": {"hosts": {"grafana": "g.example.com"}, "name": "edge", "namespace": "gateways"}},
+        "kubernetes.gateway.section_name: is required",
+    ),
+    (
+        CLUSTER,
+        {
+            "kubernetes__gateway": {"hosts": {"grafana": "g.example.com"}, **GATEWAY},
+            "kubernetes__ingress": {"hosts": {"grafana": "g.example.com"}, "tls_secret": "tls"},
+        },
+        "kubernetes: has both `ingress` and `gateway`: leave out the one that your cluster does not have",
+    ),
+    (
+        OPERATED,
+        {"access": ACCESS},
+        (
+            "kubernetes.operator (is existing): the operator's Prometheus cannot ask for the password of `access`\n"
+            "      hint: use `operator: none`; or leave `access` out: network policies close it, "
+            "`kubectl port-forward` reaches it"
+        ),
+    ),
+    (
+        OPERATED,
+        {"environment": "a" * 30},
+        f"environment (is {'a' * 30}): must have at most 29 characters with kubernetes.operator: existing",
+    ),
+    (
+        OPERATED,
+        {"images__overrides": {"prometheus": "example.com/prometheus:latest"}},
+        (
+            "images.overrides.prometheus (is example.com/prometheus:latest): must have a tag with its version, "
+            "such as :v3.12.0, by which the operator writes its configuration"
+        ),
+    ),
+    (
+        OPERATED,
+        {"services": [{**FOUND, "labels": {"price": "$(PRICE)"}}]},
+        "services[0] (is $(PRICE)): the operator would take this text for a variable of its own",
+    ),
+    (
+        OPERATED,
+        {"probes": [{"name": "x", "target": "https://example.com/$(A)"}]},
+        "probes[0] (is $(A)): the operator would take this text for a variable of its own",
     ),
     (
         CLUSTER,

@@ -45,12 +45,13 @@ def with_values(name: str) -> dict[tuple[str, str, str], dict[str, Any]]:
     values = secret_values(plan)
     found = {}
     for each in objects(name):
-        if each["kind"] == "Secret":
-            data = {
-                key: File("", text).resolve(lambda how, n: _value(how, n, values))
-                for key, text in each["stringData"].items()
-            }
-            each = {**each, "stringData": data}  # noqa: PLW2901
+        for place in ("stringData", "data"):
+            if place in each:
+                data = {
+                    key: File("", text).resolve(lambda how, n: _value(how, n, values))
+                    for key, text in each[place].items()
+                }
+                each = {**each, place: data}  # noqa: PLW2901
         metadata = each["metadata"]
         found[each["kind"], metadata.get("namespace", ""), metadata["name"]] = each
     return found

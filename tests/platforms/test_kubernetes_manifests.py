@@ -13,6 +13,7 @@ from components.config import parse_stack
 from components.platforms import kubernetes_files
 from components.platforms.kubernetes_files import INDEX, file_objects, key_of, projected
 from components.platforms.kubernetes_manifests import manifests, service_manifests
+from components.platforms.kubernetes_monitors import ADDITIONAL
 from components.platforms.kubernetes_objects import Manifest, Stack, needs_host
 from components.platforms.kubernetes_workloads import _cpus, _quantity
 from components.spec import File, Port, Service
@@ -33,6 +34,9 @@ every_cluster = pytest.mark.parametrize("name", CLUSTERS)
 SERVICES = [
     pytest.param(name, each, id=f"{name}-{each.name}") for name in CLUSTERS for each in on_cluster(name).plan.services
 ]
+OF_OURS = [each for each in SERVICES if each.id != "operated-prometheus"]
+"""Those that no operator runs; tests/platforms/test_kubernetes_operator.py is about the others."""
+every_workload = pytest.mark.parametrize(("name", "service"), OF_OURS)
 every_service = pytest.mark.parametrize(("name", "service"), SERVICES)
 PEM_OR_TOKEN = re.compile(r"<(secret|bcrypt):")
 
@@ -89,8 +93,17 @@ def test_it_has_an_account_a_policy_a_network_name_and_one_workload(name: str, s
         shared = kind == "Service" and service.group_name and not service.replica_of
         assert kinds.count(kind) == (2 if shared else 1)
         assert one(found, kind, service.name)["metadata"]["namespace"] == stack.namespace_of(service)
-    assert sum(kinds.count(kind) for kind in WORKLOADS) == 1
-    expected = "DaemonSet" if service.per_node else "StatefulSet" if service.volumes else "Deployment"
+    assert sum(kinds.count(kind) for kind in (*WORKLOADS, "Prometheus")) == 1
+    operated = "Prometheus" in kinds
+    expected = (
+        "Prometheus"
+        if operated
+        else "DaemonSet"
+        if service.per_node
+        else "StatefulSet"
+        if service.volumes
+        else "Deployment"
+    )
     assert expected in kinds
 
 
@@ -101,14 +114,14 @@ def test_its_name_and_ports_on_the_network_are_those_of_the_plan(name: str, serv
     assert numbers == {port.number for port in service.ports} | {metrics.port for metrics in service.metrics}
     assert all(port["port"] == port["targetPort"] and len(port["name"]) <= 15 for port in found["spec"]["ports"])
     assert (found["spec"].get("clusterIP") == "None") == service.per_node
-    template = workload_of(name, service)["spec"]["template"]["metadata"]["labels"]
-    assert found["spec"]["selector"].items() <= template.items()
+    assert found["spec"]["selector"].items() <= on_cluster(name).labels(service).items()
 
 
-@every_service
+@every_workload
 def test_its_containers_have_no_rights(name: str, service: Service) -> None:
     workload = workload_of(name, service)
     pod = pod_of(workload)
+    assert on_cluster(name).labels(service) == workload["spec"]["template"]["metadata"]["labels"]
     user, group = map(int, service.user.split(":"))
     assert pod["securityContext"]["runAsUser"] == user != 0
     assert pod["securityContext"]["runAsGroup"] == group
@@ -129,7 +142,7 @@ def test_its_containers_have_no_rights(name: str, service: Service) -> None:
         assert "runAsUser" not in container["securityContext"]
 
 
-@every_service
+@every_workload
 def test_it_runs_what_was_planned(name: str, service: Service) -> None:
     (container,) = pod_of(workload_of(name, service))["containers"]
     assert container["image"] == service.image
@@ -160,7 +173,7 @@ def test_it_runs_what_was_planned(name: str, service: Service) -> None:
     assert named == used
 
 
-@every_service
+@every_workload
 def test_its_files_arrive_at_the_very_paths_of_the_plan(name: str, service: Service) -> None:
     """As the kubelet (items) or the loader (index) would lay them out."""
     if not service.files:
@@ -169,6 +182,7 @@ def test_its_files_arrive_at_the_very_paths_of_the_plan(name: str, service: Serv
     assert {*stored} == {
         each["metadata"]["name"]
         for each in of_kind(service_manifests(on_cluster(name), service), "ConfigMap", "Secret")
+        if each["metadata"]["name"] != f"{service.name}-authority"
     }
     laid_out: dict[str, str] = {}
     flat: dict[str, str] = {}
@@ -189,8 +203,10 @@ def test_its_files_arrive_at_the_very_paths_of_the_plan(name: str, service: Serv
 @every_service
 def test_secrets_stand_in_secrets_only_and_only_as_placeholders(name: str, service: Service) -> None:
     for each in service_manifests(on_cluster(name), service):
-        if each["kind"] == "Secret":
+        if each["kind"] == "Secret" and each["metadata"]["name"] != ADDITIONAL:
             assert all(PEM_OR_TOKEN.search(value) for value in each["stringData"].values())
+        elif each["metadata"]["name"] == f"{service.name}-authority":
+            assert each["data"] == {"ca.crt": "<secret:tlsCa>"}, "public, for a gateway to trust"
         else:
             assert not PEM_OR_TOKEN.search(json.dumps(each)), each["kind"]
 

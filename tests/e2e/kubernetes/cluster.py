@@ -6,10 +6,11 @@ Its nodes are played by kwok: pods are admitted, scheduled, called ready and lis
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from tests.e2e.engine import free_ports, until
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl", "prometheus")
+PORTS = ("etcd", "peer", "api", "controllers", "scheduler", "kwok", "operator")
 ADVERTISED = "192.0.2.1"
 """Of a network that is for documentation: the API server's own endpoint may not be loopback."""
 FIELD_MANAGER = "observatory"
 _PLURALS = {"NetworkPolicy": "networkpolicies", "Ingress": "ingresses", "StorageClass": "storageclasses"}
+_PLURALS |= {"Prometheus": "prometheuses", "BackendTLSPolicy": "backendtlspolicies"}
 _PLURALS |= {"PriorityClass": "priorityclasses", "EndpointSlice": "endpointslices"}
 
 
@@ -50,7 +53,7 @@ class Cluster:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ports = dict(zip(("etcd", "peer", "api", "controllers", "scheduler", "kwok"), free_ports(6), strict=True))
+        self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
         self.address = f"https://127.0.0.1:{self.ports['api']}"
         self._token = secrets.token_urlsafe(24)
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
@@ -77,11 +80,13 @@ class Cluster:
         (self.folder / "tokens.csv").write_text(f'{self._token},administrator,administrator,"system:masters"\n')
         (self.folder / "tokens.csv").chmod(0o600)
 
-    def _start(self, name: str, *arguments: str) -> None:
+    def _start(self, name: str, *arguments: str, **variables: str) -> None:
         program = shutil.which(name)
         assert program, f"{name} is not here; `python3 -m toolchain ready --for e2e` gets it"
         with (self.folder / f"{name}.log").open("wb") as log:
-            self._programs[name] = subprocess.Popen([program, *arguments], stdout=log, stderr=log, cwd=self.folder)
+            self._programs[name] = subprocess.Popen(
+                [program, *arguments], stdout=log, stderr=log, cwd=self.folder, env=os.environ | variables
+            )
 
     def _start_store_and_api(self) -> None:
         store, peer = (f"http://127.0.0.1:{self.ports[name]}" for name in ("etcd", "peer"))
@@ -150,6 +155,11 @@ class Cluster:
                     },
                 }
             )
+
+    def start_operator(self) -> None:
+        """The Prometheus operator, as it would run in a pod."""
+        listens = f"--web.listen-address=127.0.0.1:{self.ports['operator']}"
+        self._start("prometheus-operator", listens, KUBECONFIG=str(self.kubeconfig))
 
     def _ready(self) -> bool:
         for name, program in self._programs.items():
@@ -239,6 +249,15 @@ class Cluster:
     def get(self, kind: str, api: str, namespace: str = "", name: str = "") -> dict[str, Any]:
         """One object, or a list of all."""
         return self._answer(self.api.get(url_of(kind, api, namespace, name)))
+
+    def have_kinds(self, definitions: Iterable[Mapping[str, Any]]) -> None:
+        """Kinds of others, ready for use when this returns."""
+        for each in definitions:
+            self.apply(each)
+            spec = each["spec"]
+            version = next(version["name"] for version in spec["versions"] if version["storage"])
+            path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
+            until(lambda path=path: self.api.get(path).status_code == 200, f"{path} is served")  # type: ignore[misc]
 
     def have_namespace(self, name: str) -> None:
         """A namespace of the user, with the default account that controllers would make."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.kubernetes.cluster import Cluster
+from tests.e2e.kubernetes.kinds import gateway_kinds, operator_kinds
 from tests.e2e.kubernetes.stacks import USERS
 
 
@@ -15,6 +16,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Running; objects that a test leaves stay."""
     found = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
+        found.have_kinds([*operator_kinds(), *gateway_kinds()])
         for name in USERS:
             found.have_namespace(name)
         found.create(

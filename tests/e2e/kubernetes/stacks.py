@@ -46,7 +46,14 @@ def made_up(number: int) -> Stack:
         "storage_class": maybe("fast"),
         "volumes": {name: f"{chance.randint(6, 60)}GB" for name in some(["prometheus", "grafana", "jaeger"])},
         "trace_namespaces": some(list(USERS)),
-        "ingress": maybe({"hosts": hosts, "tls_secret": "tls", "class_name": maybe("nginx")}),
+        **chance.choice(
+            [
+                {},
+                {"ingress": {"hosts": hosts, "tls_secret": "tls", "class_name": maybe("nginx")}},
+                {"gateway": {"hosts": hosts, "name": "edge", "namespace": "gateways", "section_name": "https"}},
+            ]
+        ),
+        "operator": "none" if access else chance.choice(["none", "existing"]),
         "image_pull_secrets": some(["registry", "mirror"]),
         "priority_class": maybe("monitoring"),
         "node_selector": maybe({"pool": "monitoring"}) or {},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -122,10 +123,12 @@ def _is_ready(cluster: Cluster, workload: dict[str, Any]) -> bool:
 
 
 @contextmanager
-def real_prometheus(cluster: Cluster, stack: Stack, folder: Path) -> Iterator[httpx.Client]:
-    """Prometheus with the planned scrape jobs, let in by the token that its pod would have, and nothing else."""
+def real_prometheus(
+    cluster: Cluster, stack: Stack, folder: Path, config: dict[str, Any] | None = None
+) -> Iterator[httpx.Client]:
+    """Prometheus with the planned scrape jobs, or those of `config`, let in by its pod's token and nothing else."""
     (folder / "token").write_text(cluster.account_token(stack.namespace, "prometheus"))
-    config = load(content(service(stack.plan, "prometheus"), "prometheus.yml"))
+    config = copy.deepcopy(config) or load(content(service(stack.plan, "prometheus"), "prometheus.yml"))
     way_in = {
         "api_server": cluster.address,
         "authorization": {"credentials_file": str(folder / "token")},
