@@ -5,6 +5,7 @@ from typing import Any
 from components.parameters import Limits
 from dashboards.board import Board
 from dashboards.panels import graph, listing, number
+from dashboards.stack_inside import inside
 from dashboards.stack_products import containers, pages, probes, traces
 from dashboards.style import GREEN, ORANGE, RED, Limit, Query, rate
 
@@ -268,6 +269,6 @@ def build(limits: Limits) -> dict[str, Any]:
     board.filter("environment", "Environment", "Where the stack runs.", "up")
     board.filter("job", "Job", "What is scraped; filters targets, scrapes and processes.", "up", _ENV)
     board.starts(f"process_start_time_seconds{{{_ANY}}}", "job")
-    for part in (_health, _scraping, _prometheus, _alerting, traces, pages, probes, containers):
+    for part in (_health, _scraping, _prometheus, _alerting, inside, traces, pages, probes, containers):
         part(board)
     return board.build()

@@ -21,8 +21,8 @@ from components.catalogue import (
 )
 from components.parameters import Limits
 from components.promql import metrics_in
-from components.rules import StackLimits
-from tests.dashboards.test_dashboards import BUILT, EVERY_DASHBOARD, panels, with_values
+from components.rules import StackLimits, settled_groups
+from tests.dashboards.test_dashboards import BUILT, EVERY_DASHBOARD, asked, panels, with_values
 from tests.rules.recorded import RECORDED_BY_THE_STACK
 
 ALWAYS = {"prometheus", "alertmanager"}
@@ -194,3 +194,62 @@ def test_the_guide_s_table_is_current() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "guide" / "dashboards.md").read_text()
     table = guide.partition("| --- | --- | --- | --- |\n")[2].partition("\n\n")[0]
     assert table.splitlines() == lines
+
+
+NOT_DRAWN = {
+    # What they tell is that a target is not there at all, and so nothing on their dashboard is.
+    "BlackboxExporterAbsent",
+    "CadvisorAbsent",
+    "NodeExporterAbsent",
+    # Still to be drawn.
+    "APIServerErrors",
+    "AuraLeaderMissing",
+    "ClaimAlmostFull",
+    "CoreDNSErrors",
+    "DataPipelineSilent",
+    "HostClockNotSynchronised",
+}
+
+
+def _recorded_from() -> dict[str, set[str]]:
+    """Recorded series of the catalogue to what their rules ask for."""
+    found: dict[str, set[str]] = {}
+    for subject in rule_subjects():
+        file = rule_file(subject)
+        assert file
+        for rule in file.rules():
+            if "record" in rule:
+                found.setdefault(rule["record"], set()).update(metrics_in(rule["expr"]))
+    return found
+
+
+def _with_sources(series: set[str], recorded: dict[str, set[str]]) -> set[str]:
+    """The series, and all those that they are recorded from."""
+    found: set[str] = set()
+    waiting = set(series)
+    while waiting:
+        one = waiting.pop()
+        found.add(one)
+        waiting |= recorded.get(one, set()) - found
+    return found
+
+
+def test_every_alert_leads_to_a_dashboard_that_draws_what_it_asks_for() -> None:
+    """Also through recorded series; of several that an alert compares, one is enough."""
+    recorded = _recorded_from()
+    drawn = {
+        BUILT[name]["uid"]: _with_sources(
+            {metric for _, target in asked(name) for metric in metrics_in(with_values(target["expr"]))}, recorded
+        )
+        for name in dashboards.CATALOGUE
+    }
+    missing = set()
+    for subject in rule_subjects():
+        file = rule_file(subject)
+        assert file
+        for group in settled_groups(file, {}):
+            for rule in group["rules"]:
+                needed = _with_sources(set(metrics_in(rule["expr"])), recorded) if "alert" in rule else set()
+                if needed and not needed & drawn[rule["annotations"]["dashboard"]]:
+                    missing.add(rule["alert"])
+    assert missing == NOT_DRAWN
