@@ -25,7 +25,8 @@ from operations.certificates import make_certificates
 from operations.operated import as_planned, rule_file_of
 from tests.e2e.engine import until
 from tests.e2e.kubernetes.cluster import Cluster, Refused
-from tests.e2e.kubernetes.test_running import _have_storage, _have_users_programs, real_prometheus, targets
+from tests.e2e.kubernetes.disks import have_disks
+from tests.e2e.kubernetes.test_running import _have_users_programs, real_prometheus, targets
 from tests.platforms.clusters import of_kind, one, stack_on_cluster
 from tests.support import OPERATED, changed, content, service
 
@@ -62,7 +63,7 @@ def operated(cluster: Cluster) -> Stack:
     """The stack with the operator's Prometheus and all pods ready, and the user's programs beside it."""
     cluster.start_controllers(2)
     cluster.start_operator()
-    _have_storage(cluster, claims=4)
+    have_disks(cluster, 4)
     stack = stack_on_cluster(parse_stack(DECLARED, "operated"))
     for each in with_values(stack, manifests(stack)):
         cluster.apply(each)
