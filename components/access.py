@@ -73,9 +73,9 @@ class AccessRules:
             },
         }
 
-    def web_args(self, folder: str) -> tuple[str, ...]:
-        """The argument that points a server to its web configuration."""
-        return (f"--web.config.file={folder}/{WEB_CONFIG}",) if self.access else ()
+    def web_args(self, folder: str, flag: str = "--web.config.file") -> tuple[str, ...]:
+        """The argument that points a server to its web configuration; `flag` is the server's name for it."""
+        return (f"{flag}={folder}/{WEB_CONFIG}",) if self.access else ()
 
     def client_args(self, folder: str) -> tuple[str, ...]:
         """The argument that points promtool and amtool to their client configuration."""

@@ -19,6 +19,7 @@ from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
 from components.services.jaeger import jaeger
+from components.services.kube_state_metrics import kube_state_metrics
 from components.services.node_exporter import node_exporter
 from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
@@ -44,6 +45,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         (config.exporters.blackbox, blackbox_exporter),
         # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
+        (config.kubernetes is not None and config.kubernetes.monitor.workloads, kube_state_metrics),
         (config.tracing.backend == "jaeger", jaeger),
     ]
     planned = [make(context) for asked, make in wanted if asked]

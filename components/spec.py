@@ -80,13 +80,17 @@ class HostMount:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A health check: a program of the image, run without a shell. Times in seconds."""
+    """A health check: a program of the image, run without a shell. Times in seconds.
 
-    command: tuple[str, ...]
+    Where the image holds no program for it, the platform itself connects to `port`, if it can: Docker cannot.
+    """
+
+    command: tuple[str, ...] = ()
     interval: int = 30
     timeout: int = 5
     retries: int = 3
     start_period: int = 30
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,8 @@ class PlatformApi:
 
     namespaces: tuple[str, ...] = ()
     nodes: bool = False
+    watched: tuple[str, ...] = ()
+    """Kinds of objects that it lists and watches in all namespaces: `pods`, or with their group `jobs.batch`."""
     folder: ClassVar[str] = "/var/run/secrets/kubernetes.io/serviceaccount"
     """Where the program finds `token` and `ca.crt`, with which it is let in and knows whom it speaks to."""
 

@@ -26,6 +26,8 @@ CATALOGUE: tuple[str, ...] = (
     "containers",
     "probes",
     "cluster",
+    "cluster-nodes",
+    "workloads",
 )
 """In the order in which they are listed to a reader."""
 

@@ -1,77 +1,71 @@
-"""The Kubernetes cluster that the stack is on: its API server, its name servers, its nodes' pods and its volumes."""
+"""The Kubernetes cluster that the stack is on: its API server, its name servers, its namespaces and its volumes."""
 
 from typing import Any
 
 from components.parameters import Limits
 from dashboards.board import Board
-from dashboards.panels import graph, listing, number
-from dashboards.style import BLUE, GREEN, RED, Limit, Query, rate
+from dashboards.panels import Panel, graph, listing, number
+from dashboards.style import BLUE, GREEN, RED, Limit, Link, Query, rate
 
 UID = "cluster"
 TITLE = "Cluster"
 FOLDER = "Hosts"
-NEEDS = frozenset({"kubelet", "apiserver", "coredns"})
-ONE_OF: frozenset[str] = frozenset()
+NEEDS: frozenset[str] = frozenset()
+# Managed clusters hide some of these: what is left is shown.
+ONE_OF = frozenset({"kubelet", "apiserver", "coredns", "kube-state-metrics"})
 
 _HERE = 'environment=~"$environment"'
-_KUBELET, _API, _DNS = (f'job="{job}", {_HERE}' for job in ("kubelet", "apiserver", "coredns"))
-_LEFT = (
-    f"max by (namespace, persistentvolumeclaim) (kubelet_volume_stats_available_bytes{{{_KUBELET}}} "
-    f"/ kubelet_volume_stats_capacity_bytes{{{_KUBELET}}})"
+_KUBELET, _API, _DNS, _KNOWN = (
+    f'job="{job}", {_HERE}' for job in ("kubelet", "apiserver", "coredns", "kube-state-metrics")
 )
+_REQUESTED = "namespace_node:kube_pod_container_resource_requests:sum"
+_WORKLOADS = Link("Open its workloads", "workloads", "namespace")
+
+
+def _left(what: str, of: str) -> str:
+    """What is left of the volume of each claim. One that moves is seen by two nodes for a while."""
+    return f"max by (namespace, persistentvolumeclaim) ({what}{{{_KUBELET}}} / {of}{{{_KUBELET}}})"
+
+
+_FREE = _left("kubelet_volume_stats_available_bytes", "kubelet_volume_stats_capacity_bytes")
+_INODES = _left("kubelet_volume_stats_inodes_free", "kubelet_volume_stats_inodes")
 
 
 def _glance(board: Board) -> None:
+    def answering(title: str, description: str, labels: str) -> Panel:
+        return number(title, description, "short", Query(f"sum(up{{{labels}}})"), [Limit(1, GREEN)], base=RED)
+
+    pods = Query(f"sum(kubelet_running_pods{{{_KUBELET}}})")
+    missing = f"namespace_workload:kube_replicas:desired{{{_HERE}}} - namespace_workload:kube_replicas:available > 0"
     board.row("At a glance")
-    board.add(
+    for panel in (
+        answering("Nodes", "Nodes whose kubelet answers.", _KUBELET),
+        number("Pods", "Pods that the kubelets of all nodes run.", "short", pods, base=BLUE),
+        answering("API servers", "API servers that answer.", _API),
+        answering("Name servers", "CoreDNS servers that answer.", _DNS),
         number(
-            "Nodes",
-            "Nodes whose kubelet answers.",
+            "Replicas missing",
+            "Pods that workloads should have and that are not there or not ready, by kube-state-metrics.",
             "short",
-            Query(f"sum(up{{{_KUBELET}}})"),
-            [Limit(1, GREEN)],
-            base=RED,
+            Query(f"sum({missing}) or vector(0)"),
+            [Limit(1, RED)],
         ),
-        width=6,
-        height=5,
-    )
-    board.add(
         number(
-            "Pods", "Pods that run on all nodes.", "short", Query(f"sum(kubelet_running_pods{{{_KUBELET}}})"), base=BLUE
-        ),
-        width=6,
-        height=5,
-    )
-    board.add(
-        number(
-            "API servers",
-            "API servers that answer.",
+            "Pending pods",
+            "Pods that wait for a node, a volume or an image, by kube-state-metrics.",
             "short",
-            Query(f"sum(up{{{_API}}})"),
-            [Limit(1, GREEN)],
-            base=RED,
+            Query(f'sum(kube_pod_status_phase{{phase="Pending", {_KNOWN}}})'),
+            base=BLUE,
         ),
-        width=6,
-        height=5,
-    )
-    board.add(
-        number(
-            "Name servers",
-            "CoreDNS servers that answer.",
-            "short",
-            Query(f"sum(up{{{_DNS}}})"),
-            [Limit(1, GREEN)],
-            base=RED,
-        ),
-        width=6,
-        height=5,
-    )
+    ):
+        board.add(panel, width=4, height=5)
 
 
 def _control(board: Board) -> None:
     requests, errors = "apiserver_request_total", _API + ', code=~"5.."'
     answers, failed = "coredns_dns_responses_total", _DNS + ', rcode="SERVFAIL"'
-    board.row("API server and name servers")
+    ends = rate("apiserver_client_certificate_expiration_seconds_bucket", _API)
+    board.row("API server and name servers (CoreDNS)")
     board.add(
         graph(
             "Requests to the API server",
@@ -118,23 +112,53 @@ def _control(board: Board) -> None:
     )
     board.add(
         graph(
-            "Pods by node",
-            "Pods that each node runs.",
-            "short",
-            Query(f"sum by (node) (kubelet_running_pods{{{_KUBELET}}})", "{{node}}"),
+            "Certificates of clients",
+            "How long the certificate lasts that ends first, of those with which the API server is asked; no more "
+            "than the year that it counts to.",
+            "s",
+            Query(f"histogram_quantile(0.001, sum by (le) ({ends}))", "ends first"),
+            limits=[board.limit("ClientCertificateExpiring", below=True)],
         )
     )
 
 
+def _namespaces(board: Board) -> None:
+    def by_namespace(title: str, description: str, unit: str, expression: str) -> Panel:
+        query = Query(f"sum by (namespace) ({expression})", "{{namespace}}")
+        return graph(title, description, unit, query, stacked=True, link=_WORKLOADS)
+
+    used, hard = (f'kube_resourcequota{{type="{kind}", {_KNOWN}}}' for kind in ("used", "hard"))
+    names = "namespace, resourcequota, resource"
+    board.row("Namespaces (kube-state-metrics)")
+    running = f'kube_pod_status_phase{{phase="Running", {_KNOWN}}}'
+    board.add(by_namespace("Pods by namespace", "Pods that run.", "short", running), width=6)
+    for title, resource, unit in (("Requested processors", "cpu", "short"), ("Requested memory", "memory", "bytes")):
+        asked = f'{_REQUESTED}{{resource="{resource}", {_HERE}}}'
+        board.add(by_namespace(title, "What the pods of a namespace ask for, together.", unit, asked), width=6)
+    board.add(
+        listing(
+            "Fullest quotas",
+            "Quotas by how much of them is used; what goes beyond is refused.",
+            "percentunit",
+            Query(f"topk(20, max by ({names}) ({used}) / (max by ({names}) ({hard}) > 0))"),
+            columns=["namespace", "resourcequota", "resource"],
+            value="used",
+            limits=[board.limit("QuotaAlmostFull")],
+            link=_WORKLOADS,
+        ),
+        width=6,
+    )
+
+
 def _volumes(board: Board) -> None:
-    full = board.limit("ClaimAlmostFull", below=True)
-    board.row("Volumes")
+    full, claims = board.limit("ClaimAlmostFull", below=True), ["namespace", "persistentvolumeclaim"]
+    board.row("Volumes (kubelet)")
     board.add(
         graph(
             "Free share of volumes",
             "What is left of the volume of each claim.",
             "percentunit",
-            Query(_LEFT, "{{namespace}}/{{persistentvolumeclaim}}"),
+            Query(_FREE, "{{namespace}}/{{persistentvolumeclaim}}"),
             limits=[full],
             most=1,
         ),
@@ -145,20 +169,60 @@ def _volumes(board: Board) -> None:
             "Fullest volumes",
             "Claims by what is left of their volume.",
             "percentunit",
-            Query(f"bottomk(20, {_LEFT})"),
-            columns=["namespace", "persistentvolumeclaim"],
+            Query(f"bottomk(20, {_FREE})"),
+            columns=claims,
             value="free",
             ascending=True,
             limits=[full],
         ),
         width=12,
     )
+    board.add(
+        listing(
+            "Fewest inodes left",
+            "Claims by what is left of the inodes of their volume: without any no file can be made, though there is room.",
+            "percentunit",
+            Query(f"bottomk(20, {_INODES})"),
+            columns=claims,
+            value="free inodes",
+            ascending=True,
+            limits=[board.limit("ClaimInodesLow", below=True)],
+        ),
+        width=8,
+    )
+    sizes = f"kube_persistentvolumeclaim_resource_requests_storage_bytes{{{_KNOWN}}}"
+    board.add(
+        listing(
+            "Largest claims",
+            "What claims ask for, by kube-state-metrics.",
+            "bytes",
+            Query(f"topk(20, max by (namespace, persistentvolumeclaim) ({sizes}))"),
+            columns=claims,
+            value="size",
+            base=BLUE,
+        ),
+        width=8,
+    )
+    phases = f'kube_persistentvolumeclaim_status_phase{{phase!="Bound", {_KNOWN}}}'
+    board.add(
+        listing(
+            "Claims without a volume",
+            "Pending ones wait for a volume, or for a pod that uses them; lost ones had one. By kube-state-metrics.",
+            "short",
+            Query(f"max by (namespace, persistentvolumeclaim, phase) ({phases}) == 1"),
+            columns=[*claims, "phase"],
+            value="claims",
+            base=BLUE,
+        ),
+        width=8,
+    )
 
 
 def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(UID, TITLE, "The Kubernetes cluster that the stack is on.", limits, ["hosts"])
-    board.filter("environment", "Environment", "Which stack watches the cluster.", "kubelet_running_pods")
-    for part in (_glance, _control, _volumes):
+    jobs = 'job=~"kubelet|apiserver|coredns|kube-state-metrics"'
+    board.filter("environment", "Environment", "Which stack watches the cluster.", "up", jobs)
+    for part in (_glance, _control, _namespaces, _volumes):
         part(board)
     return board.build()

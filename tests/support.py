@@ -329,7 +329,10 @@ GENERATED: dict[str, dict[str, Any]] = {
     "small-cluster": {
         "environment": "small-cluster",
         "platform": "kubernetes",
-        "kubernetes": {"context": "test", "monitor": {"kubelet": False, "api_server": False, "dns": False}},
+        "kubernetes": {
+            "context": "test",
+            "monitor": {"kubelet": False, "api_server": False, "dns": False, "workloads": False},
+        },
         "exporters": {"node": False, "blackbox": False, "cadvisor": False},
         "tracing": {"backend": "none"},
         "grafana": {"enabled": False},

@@ -27,6 +27,8 @@ class Image:
     repository: str
     tag: str
     digest: str = ""
+    platform: str = ""
+    """Where alone it runs; "" for everywhere."""
 
     @property
     def tagged(self) -> str:
@@ -73,7 +75,7 @@ def images(file: Path = VERSIONS_FILE) -> dict[str, Image]:
         if match is None or not {"image", "tag"} <= fields.keys():
             raise ToolchainError(f"{file.name} line {number} is not `name: {{image: ..., tag: ...}}`: {line.strip()}")
         key = match["key"]
-        found[key] = Image(key, fields["image"], fields["tag"], fields.get("digest", ""))
+        found[key] = Image(key, fields["image"], fields["tag"], fields.get("digest", ""), fields.get("platform", ""))
     return found
 
 

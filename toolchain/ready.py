@@ -30,6 +30,7 @@ _CLUSTER = (
     "kube-apiserver",
     "kube-controller-manager",
     "kube-scheduler",
+    "kube-state-metrics",
     "kubectl",
     "kwok",
     "prometheus",
@@ -84,7 +85,7 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
     def images() -> dict[str, str | None]:
         running = engine.ensure(progress)
         every = Images(running, progress, content, retry)
-        pinned = pins.images()
+        pinned = {key: image for key, image in pins.images().items() if image.platform in ("", "docker")}
         demo = {key: image for key, image in pinned.items() if image.local}
         made = DemoImages(running, every, progress).ensure(demo) if purpose.demo or demo_is_asked_for() else {}
         return every.ensure({key: image for key, image in pinned.items() if key not in demo}, made)

@@ -111,6 +111,11 @@ class Monitor(Model):
     )
     api_server: bool = Field(default=True, description="The API server; false where a managed cluster hides it.")
     dns: bool = Field(default=True, description="CoreDNS in kube-system; false where a managed cluster hides it.")
+    workloads: bool = Field(
+        default=True,
+        description="Pods, workloads, jobs, claims, quotas and nodes of all namespaces as the API server knows them, "
+        "by kube-state-metrics.",
+    )
 
 
 class KubernetesDiscovery(Model):

@@ -34,7 +34,16 @@ from components.config.promises import longest_window, promise_problems
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe, MonitoredService, target_problem
 from components.config.storage import Storage, storage_problems
 
-PRODUCTS = ("prometheus", "alertmanager", "grafana", "jaeger", "node-exporter", "blackbox-exporter", "cadvisor")
+PRODUCTS = (
+    "prometheus",
+    "alertmanager",
+    "grafana",
+    "jaeger",
+    "node-exporter",
+    "blackbox-exporter",
+    "cadvisor",
+    "kube-state-metrics",
+)
 """Network names of everything that a stack is made of; the keys of versions.yaml."""
 DEMO = ("demo-shop", "demo-gateway", "demo-exporter", "demo-traffic")
 """Network names of the example services, which `demo: true` deploys beside the stack; keys of versions.yaml too."""
@@ -58,11 +67,13 @@ DashboardName = Literal[
     "containers",
     "probes",
     "cluster",
+    "cluster-nodes",
+    "workloads",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
 """Published ports of programs without an authentication of their own: Jaeger and the demo."""
-OWN_JOBS = (*PRODUCTS, "jaeger-spans", "probe", "kubelet", "apiserver", "coredns")
+OWN_JOBS = (*PRODUCTS, "jaeger-spans", "kube-state-metrics-telemetry", "probe", "kubelet", "apiserver", "coredns")
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
 DEFAULT_RETENTION = "15d"
 LOOKBACK = 300

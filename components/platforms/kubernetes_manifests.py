@@ -15,7 +15,7 @@ from components.platforms.kubernetes_policies import default_deny, policy
 from components.platforms.kubernetes_ports import service_ports
 from components.platforms.kubernetes_replicas import group_objects
 from components.platforms.kubernetes_workloads import claims, workload
-from components.spec import Service
+from components.spec import PlatformApi, Service
 
 _LEVELS = ("enforce", "warn", "audit")
 
@@ -94,7 +94,20 @@ def _roles(stack: Stack, service: Service) -> list[Manifest]:
             {"nonResourceURLs": ["/metrics"], "verbs": ["get"]},
         ]
         objects += _role("ClusterRole", {"name": name, "labels": stack.labels(service)}, nodes, subject)
+    if service.api.watched:
+        objects += _role("ClusterRole", {"name": name, "labels": stack.labels(service)}, _watch(service.api), subject)
     return objects
+
+
+def _watch(api: PlatformApi) -> list[dict[str, Any]]:
+    """Rules to list and watch what is `watched`, one for each group."""
+    groups: dict[str, list[str]] = {}
+    for kind in api.watched:
+        plural, _, group = kind.partition(".")
+        groups.setdefault(group, []).append(plural)
+    return [
+        {"apiGroups": [group], "resources": plurals, "verbs": ["list", "watch"]} for group, plurals in groups.items()
+    ]
 
 
 def _role(kind: str, metadata: dict[str, Any], rules: list[dict[str, Any]], subject: dict[str, str]) -> list[Manifest]:

@@ -44,7 +44,7 @@ def edges(stack: Stack) -> list[tuple[Service, Service, tuple[int | str, ...]]]:
 def policy(stack: Stack, service: Service) -> Manifest:
     """What one service may be asked and may ask."""
     ingress, egress = list(_ingress(stack, service)), list(_egress(stack, service))
-    if egress:
+    if service.calls:  # the API server is found by its address
         egress.append(_dns())
     return {
         "apiVersion": "networking.k8s.io/v1",

@@ -213,7 +213,8 @@ def _probes(probe: Probe | None) -> dict[str, Any]:
     """The planned health check, three times: until it answers, for being asked at all, and for being alive."""
     if probe is None:
         return {}
-    check = {"exec": {"command": list(probe.command)}, "timeoutSeconds": probe.timeout}
+    asked = {"exec": {"command": list(probe.command)}} if probe.port is None else {"tcpSocket": {"port": probe.port}}
+    check = {**asked, "timeoutSeconds": probe.timeout}
     return {
         "startupProbe": {
             **check,

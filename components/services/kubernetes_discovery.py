@@ -18,7 +18,7 @@ _ACCOUNT = PlatformApi.folder
 API_SERVER_NAMESPACE, DNS_NAMESPACE, DNS_METRICS = "default", "kube-system", 9153
 _API_SERVER_KEPT = (
     "apiserver_request_total|apiserver_request_terminations_total|apiserver_current_inflight_requests"
-    "|apiserver_storage_objects|apiserver_request_duration_seconds_(sum|count)|process_.*|go_goroutines"
+    "|apiserver_client_certificate_expiration_seconds_bucket|apiserver_storage_objects|apiserver_request_duration_seconds_(sum|count)|process_.*|go_goroutines"
 )
 """Of tens of thousands of series of an API server, those that say whether it answers, and whom."""
 _CONTAINER = "$1/$2/$3"

@@ -27,7 +27,7 @@ from tests.rules.recorded import RECORDED_BY_THE_STACK
 
 ALWAYS = {"prometheus", "alertmanager"}
 """Products that every stack has."""
-SPOKEN_OF = {"slo": "objective", "blackbox-exporter": "blackbox exporter"}
+SPOKEN_OF = {"slo": "objective", "apiserver": "api server", "blackbox-exporter": "blackbox exporter"}
 """How a description names a subject, where it is not by its name."""
 
 

@@ -479,5 +479,10 @@ def test_the_api_of_a_platform_that_has_none_is_refused() -> None:
         seen(replace(PLAIN, api=PlatformApi(("shop",))))
 
 
+def test_a_health_check_from_outside_is_refused() -> None:
+    with pytest.raises(ValueError, match="thing asks for a health check from outside"):
+        seen(replace(PLAIN, probe=Probe(port=8080)))
+
+
 def test_the_same_service_gives_the_same_resources() -> None:
     assert seen(PLAIN) == plain_seen()

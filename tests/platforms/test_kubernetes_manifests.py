@@ -151,7 +151,9 @@ def test_it_runs_what_was_planned(name: str, service: Service) -> None:
     assert container["resources"]["limits"]["memory"] == f"{service.resources.memory}Mi"
     assert service.probe is not None
     for kind in ("startupProbe", "readinessProbe", "livenessProbe"):
-        assert container[kind]["exec"]["command"] == list(service.probe.command)
+        if service.probe.port:
+            assert container[kind]["tcpSocket"] == {"port": service.probe.port}
+        assert container[kind].get("exec", {}).get("command", []) == list(service.probe.command)
         assert container[kind]["timeoutSeconds"] == service.probe.timeout
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 900
     assert container["livenessProbe"]["failureThreshold"] > container["readinessProbe"]["failureThreshold"]
@@ -223,14 +225,19 @@ def test_objects_fit_into_the_api_server(name: str, service: Service) -> None:
 
 
 @every_cluster
-def test_only_prometheus_may_ask_the_api_server_and_only_where_the_stack_file_says(name: str) -> None:
+def test_only_two_may_ask_the_api_server_and_only_for_what_the_stack_file_says(name: str) -> None:
     stack, found = on_cluster(name), objects(name)
+    asking = {service.name for service in stack.plan.services if service.api}
+    assert asking == (set() if name == "small-cluster" else {"prometheus", "kube-state-metrics"})
     for each in of_kind(found, *WORKLOADS):
         for container in containers_of(each):
             token = [m for m in container.get("volumeMounts", []) if "serviceaccount" in m["mountPath"]]
-            assert bool(token) == (container["name"] == "prometheus" and name != "small-cluster")
+            assert bool(token) == (container["name"] in asking)
     for binding in of_kind(found, "RoleBinding", "ClusterRoleBinding"):
-        assert [(s["name"], s["namespace"]) for s in binding["subjects"]] == [("prometheus", stack.namespace)]
+        (subject,) = binding["subjects"]
+        assert subject["name"] in asking
+        assert subject["namespace"] == stack.namespace
+        assert binding["roleRef"]["name"] == f"{stack.namespace}-{subject['name']}"
     monitor = stack.cluster.monitor
     named = {n for s in stack.config.services if (d := s.discovery.kubernetes) for n in d.namespaces}
     expected = named | ({*stack.namespaces()} if any(s.per_node for s in stack.plan.services) else set())
@@ -241,7 +248,22 @@ def test_only_prometheus_may_ask_the_api_server_and_only_where_the_stack_file_sa
             assert {*rule["verbs"]} <= {"get", "list", "watch"}
             assert not {"secrets", "configmaps", "*", "nodes/proxy"} & {*rule.get("resources", [])}
     asks_nodes = monitor.kubelet or stack.config.exporters.cadvisor
-    assert len(of_kind(found, "ClusterRole")) == asks_nodes
+    assert len(of_kind(found, "ClusterRole")) == asks_nodes + monitor.workloads
+
+
+def test_what_is_watched_everywhere_is_listed_and_watched_and_no_more() -> None:
+    role = one(objects("k8s-dev"), "ClusterRole", "observatory-k8s-dev-kube-state-metrics")
+    allowed = {
+        f"{resource}.{group}".rstrip(".")
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+    watching = service(on_cluster("k8s-dev").plan, "kube-state-metrics")
+    assert watching.api
+    assert allowed == {*watching.api.watched}
+    assert {tuple(rule["verbs"]) for rule in role["rules"]} == {("list", "watch")}
+    assert {*role} == {"apiVersion", "kind", "metadata", "rules"}
 
 
 @every_cluster
