@@ -180,7 +180,7 @@ def _volumes(board: Board) -> None:
     board.add(
         listing(
             "Fewest inodes left",
-            "Claims by what is left of the inodes of their volume: without any no file can be made, though there is room.",
+            "Claims by what is left of the inodes of their volume: without any no file can be made.",
             "percentunit",
             Query(f"bottomk(20, {_INODES})"),
             columns=claims,

@@ -149,8 +149,12 @@ def _use(board: Board) -> None:
 
 
 def _jobs(board: Board) -> None:
-    started = f"kube_job_status_start_time{{{_KNOWN}}} and on (namespace, job_name) kube_job_status_active{{{_KNOWN}}} > 0"
-    failed = f'kube_job_created{{{_KNOWN}}} and on (namespace, job_name) kube_job_failed{{condition="true", {_KNOWN}}} == 1'
+    started = (
+        f"kube_job_status_start_time{{{_KNOWN}}} and on (namespace, job_name) kube_job_status_active{{{_KNOWN}}} > 0"
+    )
+    failed = (
+        f'kube_job_created{{{_KNOWN}}} and on (namespace, job_name) kube_job_failed{{condition="true", {_KNOWN}}} == 1'
+    )
     scaled, protected = "kube_horizontalpodautoscaler", "kube_poddisruptionbudget_status"
     board.row("Jobs, autoscalers and disruption budgets")
     board.add(

@@ -26,7 +26,8 @@ from operations.operated import as_planned, rule_file_of
 from tests.e2e.engine import until
 from tests.e2e.kubernetes.cluster import Cluster, Refused
 from tests.e2e.kubernetes.disks import have_disks
-from tests.e2e.kubernetes.test_running import _have_users_programs, real_prometheus, targets
+from tests.e2e.kubernetes.prometheus import real_prometheus, targets
+from tests.e2e.kubernetes.test_running import _have_users_programs
 from tests.platforms.clusters import of_kind, one, stack_on_cluster
 from tests.support import OPERATED, changed, content, service
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import shutil
-import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from components.config import parse_stack
 from components.platforms.kubernetes_manifests import manifests
 from components.platforms.kubernetes_objects import Stack
-from components.yaml_text import dump, load
-from tests.e2e.engine import free_ports, until
+from tests.e2e.engine import until
 from tests.e2e.kubernetes.cluster import Cluster, Refused
 from tests.e2e.kubernetes.disks import have_disks
+from tests.e2e.kubernetes.prometheus import real_prometheus, targets
 from tests.platforms.clusters import WORKLOADS, of_kind, one, stack_on_cluster
-from tests.support import CLUSTER, changed, content, service
+from tests.support import CLUSTER, changed
 
 NODES = 2
 STACK = changed(
@@ -120,65 +114,6 @@ def _is_ready(cluster: Cluster, workload: dict[str, Any]) -> bool:
     if workload["kind"] == "DaemonSet":
         return bool(status.get("numberReady") == NODES)
     return bool(status.get("readyReplicas") == 1)
-
-
-@contextmanager
-def real_prometheus(
-    cluster: Cluster, stack: Stack, folder: Path, config: dict[str, Any] | None = None
-) -> Iterator[httpx.Client]:
-    """Prometheus with the planned scrape jobs, or those of `config`, let in by its pod's token and nothing else."""
-    (folder / "token").write_text(cluster.account_token(stack.namespace, "prometheus"))
-    config = copy.deepcopy(config) or load(content(service(stack.plan, "prometheus"), "prometheus.yml"))
-    way_in = {
-        "api_server": cluster.address,
-        "authorization": {"credentials_file": str(folder / "token")},
-        "tls_config": {"insecure_skip_verify": True},
-    }
-    for job in config["scrape_configs"]:
-        if "kubernetes_sd_configs" in job:
-            job["kubernetes_sd_configs"] = [{**found, **way_in} for found in job["kubernetes_sd_configs"]]
-    files = {"/var/run/secrets/kubernetes.io/serviceaccount": folder, "/etc/prometheus/current": folder}
-    text = dump({"global": config["global"], "scrape_configs": config["scrape_configs"]})
-    for inside, outside in files.items():
-        text = text.replace(inside, str(outside))
-    (folder / "prometheus.yml").write_text(text)
-    for file in service(stack.plan, "prometheus").files:
-        (folder / file.path).parent.mkdir(parents=True, exist_ok=True)
-        if file.path.startswith(("secrets/", "targets/")):
-            (folder / file.path).write_text("none")
-    (folder / "ca.crt").write_bytes(cluster.authority.read_bytes())
-    (folder / "secrets" / "ca.crt").write_bytes(cluster.authority.read_bytes())
-    program = shutil.which("prometheus")
-    assert program, "prometheus is not here; `python3 -m toolchain ready --for e2e` gets it"
-    (port,) = free_ports(1)
-    arguments = [f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, *arguments, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log
-        )
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            until(lambda: _answers(client, process, folder / "log"), "Prometheus answers")
-            yield client
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def _answers(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> bool:
-    assert process.poll() is None, log.read_text()[-3000:]
-    try:
-        return client.get("/-/ready").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def targets(client: httpx.Client) -> dict[str, list[dict[str, Any]]]:
-    """What was found, by scrape job: labels, and the address that is asked."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for each in client.get("/api/v1/targets", params={"state": "active"}).json()["data"]["activeTargets"]:
-        found.setdefault(each["scrapePool"], []).append({**each["labels"], "url": each["scrapeUrl"]})
-    return found
 
 
 def test_every_pod_of_the_stack_comes_up_where_it_should(running: Stack, cluster: Cluster) -> None:
