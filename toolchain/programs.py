@@ -110,6 +110,9 @@ def _cluster(table: dict[str, pins.Program]) -> list[Source]:
     if "prometheus-operator" in table:
         version = table["prometheus-operator"].version
         found.append(Source("prometheus-operator", "prometheus-operator", version, version, None))
+    if "kube-state-metrics" in table:
+        version = table["kube-state-metrics"].version
+        found.append(Source("kube-state-metrics", "kube-state-metrics", version, version, None, ("version",)))
     return found
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolchain import pins
+from toolchain import pins, programs
 from toolchain.machine import ToolchainError
 
 TABLE = {"version": "1.2.3", "binaries": {"tool": "example.com/tool"}, "tags": ["netgo"]}
@@ -65,3 +65,16 @@ def test_requirement() -> None:
     assert pins.requirement("pulumi-docker").count(".") == 2
     with pytest.raises(ToolchainError, match="does not pin nothing"):
         pins.requirement("nothing")
+
+
+def test_an_image_says_where_alone_it_runs(tmp_path: Path) -> None:
+    file = tmp_path / "versions.yaml"
+    file.write_text("a: {image: x/a, tag: '1'}\nb: {image: x/b, tag: '2', platform: kubernetes}\n")
+    assert {key: image.platform for key, image in pins.images(file).items()} == {"a": "", "b": "kubernetes"}
+
+
+def test_what_cannot_be_downloaded_is_built() -> None:
+    """Of kube-state-metrics there is an image, and no program to download."""
+    source = programs.sources(pins.programs(pins.tables()))["kube-state-metrics"]
+    assert source.download is None
+    assert source.version == pins.images()["kube-state-metrics"].tag.removeprefix("v")
