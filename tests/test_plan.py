@@ -21,7 +21,9 @@ OPTIONAL = tuple(product for product in PRODUCTS if product not in ("prometheus"
 
 @pytest.mark.parametrize("product", OPTIONAL)
 def test_a_withheld_product_leaves_no_trace_in_what_is_deployed(product: str) -> None:
-    whole, less = planned(stack()), planned(stack(), without=[product])
+    elsewhere = {"platform": "kubernetes", "kubernetes": {"context": "test"}}
+    config = stack(**(elsewhere if product == "kube-state-metrics" else {}))
+    whole, less = planned(config), planned(config, without=[product])
     assert less.unavailable == (product,)
     assert [one.name for one in less.withheld] == [product]
     assert [one.name for one in less.services] == [one.name for one in whole.services if one.name != product]
