@@ -57,7 +57,9 @@ def made_up(number: int) -> Stack:
         "image_pull_secrets": some(["registry", "mirror"]),
         "priority_class": maybe("monitoring"),
         "node_selector": maybe({"pool": "monitoring"}) or {},
-        "monitor": {name: chance.random() < 0.5 for name in ("kubelet", "verify_kubelets", "api_server", "dns", "workloads")},
+        "monitor": {
+            name: chance.random() < 0.5 for name in ("kubelet", "verify_kubelets", "api_server", "dns", "workloads")
+        },
     }
     stack = {
         "environment": f"made-up-{number}",
