@@ -150,6 +150,24 @@ def _namespaces(board: Board) -> None:
     )
 
 
+def _watching(board: Board) -> None:
+    own = 'job="kube-state-metrics-telemetry", result="error", environment=~"$environment"'
+    failed = [
+        Query(f"sum by (resource) ({rate(f'kube_state_metrics_{kind}_total', own)})", f"{kind} {{{{resource}}}}")
+        for kind in ("list", "watch")
+    ]
+    board.add(
+        graph(
+            "Failed requests of kube-state-metrics",
+            "What it asks the API server for and does not get; nothing where all is well.",
+            "reqps",
+            *failed,
+        ),
+        width=24,
+        height=5,
+    )
+
+
 def _volumes(board: Board) -> None:
     full, claims = board.limit("ClaimAlmostFull", below=True), ["namespace", "persistentvolumeclaim"]
     board.row("Volumes (kubelet)")
@@ -223,6 +241,6 @@ def build(limits: Limits) -> dict[str, Any]:
     board = Board(UID, TITLE, "The Kubernetes cluster that the stack is on.", limits, ["hosts"])
     jobs = 'job=~"kubelet|apiserver|coredns|kube-state-metrics"'
     board.filter("environment", "Environment", "Which stack watches the cluster.", "up", jobs)
-    for part in (_glance, _control, _namespaces, _volumes):
+    for part in (_glance, _control, _namespaces, _watching, _volumes):
         part(board)
     return board.build()

@@ -104,6 +104,19 @@ def _replicas(board: Board) -> None:
         ),
         width=12,
     )
+    stuck = f'kube_deployment_status_condition{{condition="Progressing", status="false", {_KNOWN}}}'
+    board.add(
+        listing(
+            "Updates that do not go on",
+            "Deployments whose update has passed its deadline.",
+            "short",
+            Query(f"max by (namespace, deployment) ({stuck}) == 1"),
+            columns=["namespace", "deployment"],
+            value="stuck",
+            limits=[Limit(1, RED)],
+        ),
+        width=6,
+    )
     phases = f"kube_pod_status_phase{{{_KNOWN}}}"
     board.add(
         graph(
@@ -113,7 +126,7 @@ def _replicas(board: Board) -> None:
             Query(f"sum by (phase) ({_by_pod(phases, 'phase')})", "{{phase}}"),
             stacked=True,
         ),
-        width=12,
+        width=6,
     )
 
 

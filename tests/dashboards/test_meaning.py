@@ -202,10 +202,7 @@ NOT_DRAWN = {
     "CadvisorAbsent",
     "NodeExporterAbsent",
     # Still to be drawn.
-    "APIServerErrors",
     "AuraLeaderMissing",
-    "ClaimAlmostFull",
-    "CoreDNSErrors",
     "DataPipelineSilent",
     "HostClockNotSynchronised",
 }
