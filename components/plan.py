@@ -14,6 +14,7 @@ from components.images import SUBSTITUTES, ImageCatalogue, load_catalogue
 from components.notes import stack_notes
 from components.rules import chosen_groups
 from components.services.alertmanager import alertmanagers
+from components.services.backup import backup
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
@@ -56,14 +57,20 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
     shown = grafana(context) if config.grafana.enabled else None
     available = shown is not None and bool(shown.image)
-    scraped = [*services, shown] if shown and available else services
+    copies = backup(context, services) if config.backup else None
+    copying = [copies] if copies and copies.image else []
+    scraped = [*services, *([shown] if shown and available else []), *copying]
     groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
     services += prometheuses(context, scraped, groups)
     generated: tuple[str, ...] = ()
     if shown:
-        shown = provisioned(shown, context, services)
+        shown = provisioned(shown, context, [*services, *copying])
         (services if available else withheld).append(shown)
         generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and name in shown.secrets)
+    if copies:
+        # Last, for it has to wait for the volumes of the others; what Prometheus knows of it does not change by them.
+        copies = backup(context, services)
+        (services if copies.image else withheld).append(copies)
     notes = [
         f"{service.name} runs {service.image}, for {images.instead_of[service.group]} cannot be pulled on this machine "
         "(see `make ready`)"

@@ -68,7 +68,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class HostMount:
-    """A path of the host, mounted read-only: for what watches the host itself.
+    """A path of the host, mounted read-only but where `writable` says otherwise: for what watches the host itself.
 
     Mounts that the host makes below it later are seen after a restart only: to pass them on live, the host's own
     mounts would have to be shared, which they are not everywhere.
@@ -76,6 +76,7 @@ class HostMount:
 
     source: str
     path: str
+    writable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,12 +161,16 @@ class Service:
     image: str
     user: str
     resources: Resources
+    entrypoint: tuple[str, ...] = ()
+    """Program and first arguments in place of those that the image starts; empty for the image's own."""
     args: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     config_folder: str = ""
     files: tuple[File, ...] = ()
     ports: tuple[Port, ...] = ()
     volumes: tuple[Volume, ...] = ()
+    shares: tuple[Volume, ...] = ()
+    """Volumes of services that are planned before, mounted read-write as well; their owners stay."""
     host_mounts: tuple[HostMount, ...] = ()
     host_pid: bool = False
     capabilities: tuple[str, ...] = ()

@@ -39,6 +39,18 @@ def _backups(board: Board) -> None:
         )
     )
     board.add(
+        bars(
+            "Time since a restore was proven",
+            "A backup that nobody has restored counts for little; decades mean that it never was. Needs backup.",
+            "s",
+            Query(
+                f"time() - max by (service, backup) (backup_last_drill_success_timestamp_seconds{{{SERVICE}}})",
+                "{{service}} {{backup}}",
+            ),
+            [board.limit("BackupNeverRestored", ORANGE)],
+        )
+    )
+    board.add(
         timeline(
             "Last run",
             "Whether the last run of a backup succeeded. Needs backup.",

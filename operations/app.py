@@ -292,6 +292,68 @@ def destroy(
     _finish(lambda: destroy_command(stack, delete_data, yes))
 
 
+Place = Annotated[
+    str | None, typer.Option("--to", help="A folder of the engine's machine, in place of that in the stack file.")
+]
+BackupPassword = Annotated[
+    Path | None, typer.Option("--password-file", help="File with the password of the copies. Default: Pulumi.")
+]
+
+
+@app.command()
+def backup(stack: Stack, to: Place = None, password_file: BackupPassword = None, json: Json = False) -> None:
+    """Copy a stack's data now.
+
+    Prometheus' samples, Alertmanager's silences, Grafana's database: encrypted, and only what is new.
+    """
+    from operations.backup import backup_command
+
+    _finish(lambda: backup_command(stack, to, password_file, json))
+
+
+@app.command()
+def backups(
+    stack: Stack,
+    place: Annotated[
+        str | None, typer.Option("--from", help="A folder of the engine's machine, in place of that in the stack file.")
+    ] = None,
+    password_file: BackupPassword = None,
+    json: Json = False,
+) -> None:
+    """List the copies of a stack that can be restored."""
+    from operations.backup import backups_command
+
+    _finish(lambda: backups_command(stack, place, password_file, json))
+
+
+@app.command()
+def restore(
+    stack: Stack,
+    place: Annotated[
+        str | None,
+        typer.Argument(metavar="[FROM]", help="Folder with the copies. Default: as in the stack file."),
+    ] = None,
+    snapshot: Annotated[str | None, typer.Option("--snapshot", help="Id of a copy. Default: the newest.")] = None,
+    into: Annotated[str | None, typer.Option("--into", help="Another stack to restore into.")] = None,
+    replace: Annotated[bool, typer.Option("--replace", help="In place of data that is there, which is lost.")] = False,
+    drill: Annotated[
+        bool, typer.Option("--drill", help="Into a second stack beside the first; compare both, remove the second.")
+    ] = False,
+    password_file: BackupPassword = None,
+    json: Json = False,
+) -> None:
+    """Put a copy back in place, or prove by a drill that it could be.
+
+    Reads and checks every byte of the copy before anything is touched.
+    """
+    from operations.restore import restore_command
+    from operations.restore_drill import drill_command
+
+    if drill:
+        _finish(lambda: drill_command(stack, place, snapshot, bool(into or replace), password_file, json))
+    _finish(lambda: restore_command(stack, place, snapshot, into, replace, password_file, json))
+
+
 def main() -> NoReturn:
     """Run one command and exit: 0 all is well, 1 something failed, 2 wrong usage, 130 interrupted."""
     signal.signal(signal.SIGTERM, _terminate)

@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from components.config.load import FOLDER, stack_path
 from operations.errors import CommandError
@@ -62,7 +62,7 @@ class Pulumi:
     def _command(self, arguments: Sequence[str]) -> list[str]:
         """The stack file counts, wherever it lies; Pulumi itself only knows the project's folder."""
         command = [self.program(), *arguments, "--stack", self.stack, "--non-interactive"]
-        if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in ("config", "destroy"):
+        if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in ("config", "destroy", "up"):
             command += ["--config-file", str(self.file.resolve())]
         return command
 
@@ -115,13 +115,13 @@ class Pulumi:
         found: dict[str, Any] = json.loads(self.ask("stack", "output", "--json", "--show-secrets"))
         return found
 
-    def show(self, *arguments: str) -> int:
-        """Run Pulumi on the terminal; returns its exit code.
+    def show(self, *arguments: str, output: TextIO | None = None) -> int:
+        """Run Pulumi on the terminal, what it says to `output` (default: standard output); returns its exit code.
 
         Ctrl-C reaches it too: it then ends what it is doing and writes its state, which is waited for.
         """
         interrupted = False
-        with subprocess.Popen(self._command(arguments), cwd=ROOT, env=self.variables) as process:
+        with subprocess.Popen(self._command(arguments), cwd=ROOT, env=self.variables, stdout=output) as process:
             while process.returncode is None:
                 try:
                     process.wait()

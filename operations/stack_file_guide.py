@@ -129,6 +129,13 @@ storage:
     credentials: {access_key: {secret: s3AccessKey}, secret_key: {secret: s3SecretKey}}
   retention: {raw: 90d, five_minutes: 1y, one_hour: forever}
 """,
+    "backup": """\
+backup:
+  to: {folder: /srv/backup}
+  password: {secret: backupPassword}
+  schedule: "02:30"
+  keep: {daily: 7, weekly: 4, monthly: 6}
+""",
     "services[].discovery.kubernetes": """\
 platform: kubernetes
 kubernetes: {context: production}

@@ -25,6 +25,8 @@ ACCESS: dict[str, Any] = {
 }
 TARGET_FILES = {"targets/batch.yaml": "- targets: [batch-1:9000]\n  labels: {zone: a}\n"}
 
+COPIED: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
+
 MINIMAL: dict[str, Any] = {"environment": "test"}
 
 EVERYTHING: dict[str, Any] = {
@@ -351,6 +353,26 @@ GENERATED: dict[str, dict[str, Any]] = {
     },
     "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
     "demo": {"environment": "demo", "demo": True, "ports": {"demo": 8003}},
+    "copied": {"environment": "copied", "backup": COPIED},
+    "copied-away": {
+        "environment": "copied-away",
+        "access": ACCESS,
+        "backup": {
+            "to": {
+                "bucket": {
+                    "name": "copies",
+                    "region": "us-east-1",
+                    "endpoint": "http://s3.example.com:8333",
+                    "path_style": True,
+                    "prefix": "metrics/copied",
+                    "credentials": {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}},
+                }
+            },
+            "password": {"secret": "backupPassword"},
+            "schedule": "6h",
+            "include": ["prometheus", "alertmanager"],
+        },
+    },
     "mirrored": {
         "environment": "mirrored",
         "images": {"registry": "mirror.example.com:5000/hub", "overrides": {"jaeger": "example.com/jaeger:2.99.0"}},

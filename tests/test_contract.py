@@ -22,8 +22,8 @@ from components.spec import SECRET_TOKEN, File, Plan, Service
 from components.yaml_text import load
 from tests.support import GENERATED, STACKS, data, plan_of, service
 
-ROOT = {"cadvisor"}
-"""Products that have to run as root, because they read what only root may."""
+ROOT = {"cadvisor", "backup"}
+"""Products that have to run as root, because they read what only root may, or write what others own."""
 
 ALL = (*STACKS, *GENERATED)
 plan = cache(plan_of)

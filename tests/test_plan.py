@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from components.config.stack import DEMO, PRODUCTS
 from components.images import load_catalogue
 from components.plan import plan_stack
 from components.spec import File, Service
-from tests.support import ACCESS, GENERATED, NO_SUBSTITUTES, plan_of, planned, stack
+from tests.support import ACCESS, COPIED, GENERATED, NO_SUBSTITUTES, plan_of, planned, stack
 
 OPTIONAL = tuple(product for product in PRODUCTS if product not in ("prometheus", "alertmanager"))
 
@@ -22,7 +23,8 @@ OPTIONAL = tuple(product for product in PRODUCTS if product not in ("prometheus"
 @pytest.mark.parametrize("product", OPTIONAL)
 def test_a_withheld_product_leaves_no_trace_in_what_is_deployed(product: str) -> None:
     elsewhere = {"platform": "kubernetes", "kubernetes": {"context": "test"}}
-    config = stack(**(elsewhere if product == "kube-state-metrics" else {}))
+    asked: dict[str, dict[str, Any]] = {"kube-state-metrics": elsewhere, "backup": {"backup": COPIED}}
+    config = stack(**asked.get(product, {}))
     whole, less = planned(config), planned(config, without=[product])
     assert less.unavailable == (product,)
     assert [one.name for one in less.withheld] == [product]

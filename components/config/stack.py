@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting, alerting_problems
+from components.config.backup import Backup, backup_problems
 from components.config.base import Model, Name, seconds
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
@@ -43,6 +44,7 @@ PRODUCTS = (
     "blackbox-exporter",
     "cadvisor",
     "kube-state-metrics",
+    "backup",
 )
 """Network names of everything that a stack is made of; the keys of versions.yaml."""
 DEMO = ("demo-shop", "demo-gateway", "demo-exporter", "demo-traffic")
@@ -113,6 +115,7 @@ class StackConfig(Model):
     resources: dict[str, ResourceLimits] = Field(default_factory=dict, description="Product to limits.")
     images: Images = Images()
     data: Data = Data()
+    backup: Backup | None = Field(default=None, description="Copies of the stack's data. Default: none are made.")
 
     @model_validator(mode="before")
     @classmethod
@@ -133,6 +136,7 @@ class StackConfig(Model):
             self._check_alerts,
             self._check_platform,
             self._check_high_availability,
+            self._check_backup,
         )
         problems = [problem for check in checks for problem in check()]
         if problems:
@@ -232,6 +236,9 @@ class StackConfig(Model):
 
     def _check_high_availability(self) -> Iterator[Problem]:
         yield from high_availability_problems(self)
+
+    def _check_backup(self) -> Iterator[Problem]:
+        yield from backup_problems(self)
 
     def _check_alerts(self) -> Iterator[Problem]:
         yield from alert_problems(self.alerts, self.alerting.dead_mans_switch is not None)

@@ -194,11 +194,16 @@ def _bucket_problems(backend: Backend, bucket: Bucket) -> Iterator[Problem]:
         if key.startswith("aws:") or not 1 <= len(key) <= 128 or len(bucket.tags[key]) > 256:
             reason = "must be 1 to 128 characters that do not begin with aws:, its value at most 256"
             yield Problem(f"storage.bucket.tags.{key[:40]}", reason)
+    yield from bucket_address_problems("storage.bucket", bucket)
+
+
+def bucket_address_problems(key: str, bucket: Bucket) -> Iterator[Problem]:
+    """What no request to a bucket could be right with; `key` is where the bucket stands in the stack file."""
     if "." in bucket.name and not bucket.path_style:
         reason = "has a dot, so no certificate is valid for its address"
-        yield Problem("storage.bucket.name", reason, bucket.name, "leave the dot out, or set `path_style: true`")
+        yield Problem(f"{key}.name", reason, bucket.name, "leave the dot out, or set `path_style: true`")
     if bucket.endpoint and urlsplit(bucket.endpoint).path.strip("/"):
-        yield Problem("storage.bucket.endpoint", "must have no path", bucket.endpoint, "`prefix` names a folder")
+        yield Problem(f"{key}.endpoint", "must have no path", bucket.endpoint, "`prefix` names a folder")
 
 
 def _retention_problems(retention: StorageRetention) -> Iterator[Problem]:

@@ -41,6 +41,7 @@ class DockerPlatform:
         self.config = config
         self.host = config.docker.host or ""
         self.prefix = f"observatory-{config.environment}"
+        self.volumes: dict[str, docker.Volume] = {}
         self.provider = docker.Provider("engine", host=self.host or None, opts=pulumi.ResourceOptions(parent=parent))
         self.network = Network(
             NetworkProvider(),
@@ -72,10 +73,12 @@ class DockerPlatform:
         if service.probe and service.probe.port:
             raise ValueError(f"{service.name} asks for a health check from outside (probe.port), which Docker has not")
         volumes = {volume.name: self._volume(volume.name, parent) for volume in service.volumes}
-        before: list[pulumi.Resource] = [*after, *volumes.values()]
+        self.volumes |= volumes
+        shared = {volume.name: self.volumes[volume.name] for volume in service.shares}
+        before: list[pulumi.Resource] = [*after, *volumes.values(), *shared.values()]
         if service.files:
-            before = [self._configuration(service, parent, before, secrets)]
-        container = self._container(service, parent, volumes, before)
+            before = [*shared.values(), self._configuration(service, parent, before, secrets)]
+        container = self._container(service, parent, volumes | shared, before)
         return Started(
             StartedProvider(),
             service.name,
@@ -155,6 +158,7 @@ class DockerPlatform:
             service.name,
             name=f"{self.prefix}-{service.name}",
             image=service.image,
+            entrypoints=list(service.entrypoint) or None,
             command=list(service.args) or None,
             user=service.user,
             envs=[f"{name}={value}" for name, value in service.env] or None,
@@ -187,7 +191,9 @@ class DockerPlatform:
             or None,
             volumes=self._mounted_volumes(service, volumes),
             mounts=[
-                docker.ContainerMountArgs(type="bind", source=mount.source, target=mount.path, read_only=True)
+                docker.ContainerMountArgs(
+                    type="bind", source=mount.source, target=mount.path, read_only=not mount.writable
+                )
                 for mount in service.host_mounts
             ]
             or None,
@@ -208,7 +214,7 @@ class DockerPlatform:
     ) -> list[docker.ContainerVolumeArgs] | None:
         mounted = [
             docker.ContainerVolumeArgs(volume_name=volumes[volume.name].name, container_path=volume.path)
-            for volume in service.volumes
+            for volume in (*service.volumes, *service.shares)
         ]
         if service.files:
             mounted.append(

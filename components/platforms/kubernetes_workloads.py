@@ -128,6 +128,12 @@ def _container(service: Service) -> dict[str, Any]:
         "resources": {"requests": limits | {"cpu": _cpus(service.resources.cpus / 4)}, "limits": limits},
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
+    if service.shares:
+        raise ValueError(
+            f"{service.name} shares volumes of other services, which pods on several nodes cannot (shares)"
+        )
+    if service.entrypoint:
+        container["command"] = [word.replace("$(", "$$(") for word in service.entrypoint]
     if service.args:
         container["args"] = [arg.replace("$(", "$$(") for arg in service.args]
     if service.env:
@@ -164,7 +170,7 @@ def _mounts(service: Service) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [{"name": volume.name, "mountPath": volume.path} for volume in service.volumes]
     mounts += [{"name": f"scratch-{index}", "mountPath": path} for index, path in enumerate(service.scratch)]
     mounts += [
-        {"name": f"host-{index}", "mountPath": mount.path, "readOnly": True}
+        {"name": f"host-{index}", "mountPath": mount.path, "readOnly": not mount.writable}
         for index, mount in enumerate(service.host_mounts)
     ]
     if service.files:

@@ -13,7 +13,9 @@ FILE = "stacks/Pulumi.test.yaml"
 SERVICE: dict[str, Any] = {"name": "shop", "team": "web", "discovery": {"static": {"targets": ["shop:8080"]}}}
 PROBE = {"name": "home", "target": "https://example.com"}
 SLACK = {"type": "slack", "url": {"secret": "slackUrl"}}
-PRODUCTS = "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics"
+PRODUCTS = (
+    "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics, backup"
+)
 
 
 def error_of(**changes: Any) -> str:

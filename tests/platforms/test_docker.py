@@ -441,10 +441,11 @@ OTHERS: dict[str, dict[str, Any]] = {
     "capabilities": {"capabilities": ("NET_RAW",)},
     "group_name": {"group_name": "things"},
     "stop_grace": {"stop_grace": 31},
+    "entrypoint": {"entrypoint": ("sh", "script")},
 }
-NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api", "replica_of"}
+NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api", "replica_of", "shares"}
 """What Prometheus' configuration honours; what holds by itself on one machine with one network; what is refused; what
-says in which order replicas are touched (test_replicas.py)."""
+says in which order replicas are touched (test_replicas.py); what needs a second service (below)."""
 
 
 def seen(service: Service) -> tuple[Any, ...]:
@@ -482,6 +483,25 @@ def test_the_api_of_a_platform_that_has_none_is_refused() -> None:
 def test_a_health_check_from_outside_is_refused() -> None:
     with pytest.raises(ValueError, match="thing asks for a health check from outside"):
         seen(replace(PLAIN, probe=Probe(port=8080)))
+
+
+def test_a_shared_volume_is_that_of_the_service_before_and_waited_for() -> None:
+    owner = replace(PLAIN, volumes=(Volume("owned", "/data"),))
+    guest = replace(PLAIN, name="guest", volumes=(), ports=(), shares=(Volume("owned", "/elsewhere"),))
+    found = deploy(stack(), plan=Plan("test", (owner, guest)), secrets={"token": "value-of-token"})
+    volumes = [each for each in found.resources if each.type == "docker:index/volume:Volume" and each.name == "owned"]
+    assert len(volumes) == 1, "a second resource for it would remove it with the guest"
+    container = next(
+        each for each in found.resources if each.type == "docker:index/container:Container" and each.name == "guest"
+    )
+    mounts = {mount["containerPath"]: mount["volumeName"] for mount in container.values["volumes"]}
+    assert mounts["/elsewhere"] == "observatory-test-owned"
+    assert volumes[0].urn in container.dependencies
+
+
+def test_a_writable_path_of_the_host_is_mounted_so() -> None:
+    found = seen(replace(PLAIN, host_mounts=(HostMount("/srv/copies", "/repository", writable=True),)))
+    assert "'readOnly': False" in str(found) or "'read_only': False" in str(found)
 
 
 def test_the_same_service_gives_the_same_resources() -> None:

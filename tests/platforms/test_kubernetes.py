@@ -14,7 +14,7 @@ import pytest
 from components.config import StackFileError, parse_stack
 from components.platforms.kubernetes_manifests import manifests
 from components.secrets import bcrypt_hash
-from components.spec import Call, File, Plan, PlatformApi, Port, Service
+from components.spec import Call, File, Plan, PlatformApi, Port, Service, Volume
 from tests.platforms import test_docker as samples
 from tests.platforms.clusters import CLUSTERS, objects, on_cluster
 from tests.platforms.recording import FILE, Deployment, Registered, deploy, exposed, secret_values
@@ -164,6 +164,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 NOT_ITS_BUSINESS = {
     "replica_of": "says in which order replicas are touched, and which of them go apart: test_replicas.py",
+    "shares": "is refused",
     "meets_services": "says on Docker which networks to join; here `calls` and `intake` say it in full",
     "files-reload": "a reload too many does no harm, and the loader cannot tell the files apart",
     "reload-loaded": "the answer stands in the program's log, which the loader cannot read; `verify` asks the program",
@@ -196,6 +197,11 @@ def test_no_field_of_a_service_is_dropped(name: str, value: Any) -> None:
     if name == "per_node":
         service = replace(service, volumes=())
     assert seen(service) != (plain_seen() if name != "per_node" else seen(replace(PLAIN, volumes=())))
+
+
+def test_shared_volumes_are_refused() -> None:
+    with pytest.raises(ValueError, match="shares volumes of other services"):
+        seen(replace(PLAIN, shares=(Volume("data", "/data"),)))
 
 
 def test_the_same_service_gives_the_same_resources() -> None:

@@ -200,11 +200,15 @@ OTHERS: dict[str, Any] = {
     "capabilities": ("NET_ADMIN",),
     "host_pid": True,
     "config_folder": "/etc/elsewhere",
+    "entrypoint": ("sh",),
+    "shares": (Volume("other-data", "/other"),),
 }
 REFUSED = {
     "read_only": "read-only file system",
     "ports": "port 9090 only",
     "capabilities": "NET_ADMIN",
+    "entrypoint": "cannot take command",
+    "shares": "shares volumes of other services",
     "host_pid": "pod: the operator cannot take hostPID",
 }
 NOT_ITS_BUSINESS = {

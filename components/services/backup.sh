@@ -1,0 +1,293 @@
+# Copies volumes of a running stack into a restic repository, and back. Needs restic and a busybox, nothing else.
+#
+#   backup.sh serve              run on schedule, and answer Prometheus
+#   backup.sh run NAME           make one copy; NAME tells those apart that may run at the same time
+#   backup.sh restic ...         restic itself, on the repository of the settings
+#   backup.sh test ID            read everything of a snapshot, checking each byte
+#   backup.sh look VOLUME...     what is in volumes
+#   backup.sh passed             remember that a copy was restored and found to be right
+#   backup.sh fill ID VOLUME PATH [DATABASES]
+#                                put a folder of a snapshot in place of what a volume holds
+set -eu
+umask 077
+HERE=${HERE:-/etc/backup/current}
+STATE=${STATE:-/var/lib/backup}
+DATA=${DATA:-/data}
+LINKS=snapshots/observatory
+
+load() {
+  . "$HERE/settings"
+  export RESTIC_REPOSITORY AWS_DEFAULT_REGION
+  export RESTIC_PASSWORD_FILE=$HERE/secrets/password RESTIC_CACHE_DIR=$STATE/cache
+  [ -f "$HERE/secrets/aws" ] && export AWS_SHARED_CREDENTIALS_FILE=$HERE/secrets/aws
+  mkdir -p "$STATE/status" "$TMPDIR"
+}
+
+say() { echo "$*" >&2; }
+
+# Restic, in the background and waited for: so a request to stop gets through to it at once.
+restic() {
+  (exec restic --option "s3.bucket-lookup=$BUCKET_LOOKUP" --retry-lock 2m "$@") &
+  child=$!
+  wait "$child" || return $?
+}
+
+stopped() {
+  trap '' TERM INT
+  [ -z "${child:-}" ] || kill -TERM "$child" 2>/dev/null || true
+  wait || true
+  tidy
+  say "stopped; no copy was made"
+  exit 130
+}
+
+tidy() {
+  rm -rf "$DATA/prometheus-data/$LINKS-$name" "$STATE/staged-$name"
+  rmdir "$DATA"/prometheus-data/snapshots 2>/dev/null || true
+}
+
+# Prometheus never changes a finished block, and only appends to its log. So links are a copy of one moment as long as
+# no folder came or went, and no checkpoint was made, while they were being set: then they are set again.
+link_prometheus() {
+  data=$DATA/prometheus-data
+  [ -d "$data" ] || return 0
+  attempt=0
+  while :; do
+    links=$data/$LINKS-$name
+    rm -rf "$links"
+    mkdir -p "$links"
+    before=$(prometheus_folders)
+    if link_all "$data/wal" "$links/wal" && link_all "$data/wbl" "$links/wbl" &&
+      link_all "$data/chunks_head" "$links/chunks_head" && link_blocks && [ "$before" = "$(prometheus_folders)" ]; then
+      find "$links" -type d -exec chmod 0755 {} + -exec chown "$(stat -c %u:%g "$data/wal")" {} +
+      return 0
+    fi
+    attempt=$((attempt + 1))
+    if [ "$attempt" -ge 30 ]; then
+      say "error: Prometheus does not stop to rewrite its blocks; is its disk full? see its log"
+      return 1
+    fi
+    sleep 2
+  done
+}
+
+prometheus_folders() { (cd "$data" && ls -d ./*/meta.json wal/checkpoint.* 2>/dev/null; ls "$data/wal" | head -n 1) || true; }
+
+link_all() {
+  [ -d "$1" ] || return 0
+  mkdir -p "$2" || return 1
+  (cd "$1" && find . -type d ! -name '*.tmp*') | while read -r folder; do mkdir -p "$2/$folder" || exit 1; done || return 1
+  (cd "$1" && find . -type f ! -path '*.tmp*') | while read -r file; do
+    ln "$1/$file" "$2/$file" 2>/dev/null || exit 1
+  done
+}
+
+# What a Thanos sidecar has uploaded is in the bucket already: it is named in the copy, and not copied.
+link_blocks() {
+  uploaded=$data/thanos.shipper.json
+  for meta in "$data"/*/meta.json; do
+    [ -f "$meta" ] || continue
+    block=${meta%/meta.json}
+    block=${block##*/}
+    case $block in *.tmp*) continue ;; esac
+    if [ -f "$uploaded" ] && grep -q "$block" "$uploaded"; then
+      echo "$block" >>"$links/blocks-in-the-bucket"
+    else
+      link_all "$data/$block" "$links/$block" || return 1
+    fi
+  done
+}
+
+# Alertmanager writes its silences every 15 seconds, as a new file that takes the place of the old one.
+await_silences() {
+  data=$DATA/alertmanager-data
+  [ -d "$data" ] || return 0
+  seconds=0
+  while [ -z "$(find "$data" -maxdepth 1 -name silences -newer "$staged/begin")" ]; do
+    seconds=$((seconds + 1))
+    if [ "$seconds" -gt 40 ]; then
+      say "Alertmanager is not writing: its silences are those of its last moment"
+      return 0
+    fi
+    sleep 1
+  done
+}
+
+# SQLite writes in place. Two readings that are the same, with no transaction open at the end, are a copy of one moment.
+copy_grafana() {
+  data=$DATA/grafana-data
+  [ -f "$data/grafana.db" ] || return 0
+  attempt=0
+  while :; do
+    rm -f "$staged"/grafana.db*
+    cp -p "$data/grafana.db" "$staged/" && { [ ! -f "$data/grafana.db-wal" ] || cp -p "$data/grafana.db-wal" "$staged/"; }
+    if [ ! -s "$data/grafana.db-journal" ] && same_grafana; then return 0; fi
+    attempt=$((attempt + 1))
+    if [ "$attempt" -ge 60 ]; then
+      say "error: Grafana's database changes without a pause; no copy of one moment could be made"
+      return 1
+    fi
+    sleep 1
+  done
+}
+
+same_grafana() {
+  cmp -s "$data/grafana.db" "$staged/grafana.db" || return 1
+  if [ -f "$data/grafana.db-wal" ] || [ -f "$staged/grafana.db-wal" ]; then
+    cmp -s "$data/grafana.db-wal" "$staged/grafana.db-wal" || return 1
+  fi
+  [ ! -s "$data/grafana.db-journal" ]
+}
+
+have_repository() {
+  code=0
+  restic cat config >/dev/null 2>"$staged/errors" || code=$?
+  if [ "$code" = 10 ]; then
+    say "making a repository"
+    restic init --quiet >&2
+  elif [ "$code" != 0 ]; then
+    cat "$staged/errors" >&2
+    return "$code"
+  fi
+  # Locks of runs that died here; those of others stay until they are half an hour old.
+  restic unlock --quiet >&2 || true
+}
+
+run() {
+  name=$1
+  staged=$STATE/staged-$name
+  load
+  trap stopped TERM INT
+  tidy
+  mkdir -p "$staged"
+  started=$(date +%s)
+  code=0
+  copy || code=$?
+  ended=$(date +%s)
+  put_status ended "$ended"
+  put_status started "$started"
+  put_status duration $((ended - started))
+  if [ "$code" = 0 ]; then
+    put_status ok 1
+    put_status success "$started"
+    put_status size "$(sed -n 's/.*"total_bytes_processed":\([0-9]*\).*/\1/p' "$staged/summary")"
+    cat "$staged/summary"
+    thin || say "older copies could not be removed; the next run tries again"
+  else
+    put_status ok 0
+  fi
+  tidy
+  trap - TERM INT
+  return "$code"
+}
+
+copy() {
+  have_repository || return $?
+  touch "$staged/begin"
+  mkdir -p "$staged/about"
+  date +%s >"$staged/about/begin"
+  cp "$HERE/stack.json" "$staged/about/"
+  say "taking a copy of one moment"
+  await_silences || return 1
+  copy_grafana || return 1
+  date +%s >"$staged/about/moment"
+  link_prometheus || return 1
+  set --
+  for volume in $VOLUMES; do
+    case $volume in
+    prometheus-data) set -- "$@" "$DATA/$volume/$LINKS-$name" ;;
+    *) set -- "$@" "$DATA/$volume" ;;
+    esac
+  done
+  say "encrypting and storing what is new"
+  code=0
+  restic backup --json --quiet --host "observatory-$ENVIRONMENT" --group-by host --tag "observatory,$name" --ignore-ctime \
+    --exclude "$DATA/grafana-data/grafana.db*" --exclude "$DATA/grafana-data/png" --exclude "$DATA/grafana-data/csv" \
+    --exclude "$DATA/grafana-data/pdf" "$@" "$staged/about" $(ls "$staged"/grafana.db* 2>/dev/null) \
+    >"$staged/summary" 2>"$staged/errors" || code=$?
+  if [ "$code" = 3 ]; then
+    # Something could not be read: such a copy must not be taken for a whole one.
+    id=$(sed -n 's/.*"snapshot_id":"\([0-9a-f]*\)".*/\1/p' "$staged/summary")
+    [ -z "$id" ] || restic forget --quiet "$id" >&2
+  fi
+  [ "$code" = 0 ] || cat "$staged/errors" >&2
+  return "$code"
+}
+
+thin() {
+  # shellcheck disable=SC2086 # several words
+  restic forget --quiet --host "observatory-$ENVIRONMENT" --group-by host $KEEP --prune >&2
+}
+
+put_status() {
+  echo "$2" >"$STATE/status/.$1" && mv "$STATE/status/.$1" "$STATE/status/$1"
+}
+
+status() { cat "$STATE/status/$1" 2>/dev/null || echo 0; }
+
+# A run is due once its time has come, also when that was while nothing ran here; after a failure again in an hour.
+due() {
+  now=$(date +%s)
+  slot=$(((now - OFFSET) / PERIOD * PERIOD + OFFSET))
+  [ "$(status started)" -lt "$slot" ] || { [ "$(status ok)" = 0 ] && [ "$((now - $(status started)))" -gt 3600 ]; }
+}
+
+serve() {
+  load
+  case $(nc --help 2>&1) in *-lk*) persistent=-lk ;; *) persistent=-ll ;; esac
+  trap 'kill -TERM $server ${job:-} ${pause:-} 2>/dev/null; wait; exit 0' TERM INT
+  nc "$persistent" -p 9199 -e sh "$HERE/metrics.sh" &
+  server=$!
+  while :; do
+    load
+    if due; then
+      sh "$HERE/backup.sh" run scheduled &
+      job=$!
+      wait "$job" || say "the copy failed; it is tried again in an hour"
+      job=
+    fi
+    sleep 15 &
+    pause=$!
+    wait "$pause" || true
+    kill -0 "$server" || exit 1
+  done
+}
+
+# The KiB that are free, then of each volume: files, and KiB in them.
+look() {
+  echo "free 0 $(df -Pk "$STATE" | awk 'NR == 2 {print $4}')"
+  for volume; do
+    echo "$volume $(find "$DATA/$volume" -type f | wc -l) $(du -sk "$DATA/$volume" | cut -f 1)"
+  done
+}
+
+fill() {
+  load
+  target=$DATA/$2
+  new=$target/.restored
+  rm -rf "$new"
+  mkdir -p "$new"
+  trap 'rm -rf "$new"; exit 130' TERM INT
+  restic restore --quiet --verify "$1:$3" --target "$new" >&2 || { code=$?; rm -rf "$new"; return "$code"; }
+  if [ -n "${4:-}" ]; then # Grafana's database stands beside the rest of its volume
+    restic restore --quiet --verify "$1:$4" --include 'grafana.db*' --target "$new" >&2 ||
+      { code=$?; rm -rf "$new"; return "$code"; }
+  fi
+  trap '' TERM INT # from here on it takes a moment, and half of it is nothing
+  find "$target" -mindepth 1 -maxdepth 1 ! -name .restored -exec rm -rf {} +
+  find "$new" -mindepth 1 -maxdepth 1 -exec mv {} "$target/" \;
+  rmdir "$new"
+}
+
+command=$1
+shift
+case $command in
+serve) serve ;;
+run) run "$1" ;;
+restic) load && restic "$@" ;;
+test) load && restic dump --archive tar "$1" / >/dev/null ;;
+fill) fill "$@" ;;
+look) look "$@" ;;
+passed) load && put_status drill "$(date +%s)" ;;
+*) say "no such command: $command" && exit 2 ;;
+esac

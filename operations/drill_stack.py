@@ -1,0 +1,170 @@
+"""A second stack beside the first, for a drill: from the same stack file, with nothing that reaches out of it.
+
+No port is published, its network has no way out, and nobody is notified. It is removed whatever happens.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from docker.errors import APIError, NotFound
+from docker.types import Mount
+
+from components.config import StackConfig
+from components.config.alerting import Alerting
+from components.config.high_availability import HighAvailability
+from components.config.products import Docker, Exporters, Ports, Retention, Tracing
+from components.config.storage import Storage
+from components.plan import image_catalogue, plan_stack
+from components.platforms.docker_engine import Engine
+from components.spec import Plan, Service
+from operations.backup_containers import LABEL
+from operations.errors import CommandError
+
+MARK = "observatory.drill"
+START_PATIENCE = 180
+_ASKED = ("alertmanager", "prometheus")
+"""What answers for the copy. Grafana's database is read without it."""
+
+
+@dataclass(frozen=True)
+class DrillStack:
+    """The second stack."""
+
+    engine: Engine
+    config: StackConfig
+    plan: Plan
+
+    @classmethod
+    def beside(cls, config: StackConfig, engine: Engine) -> DrillStack:
+        """With the values of the first, but for all by which it would reach anybody."""
+        closed = {name: None for name in Ports.model_fields if name != "bind_address"}
+        own = config.model_copy(
+            update={
+                "environment": f"{config.environment[:50]}-drill",
+                "docker": Docker(host=config.docker.host),
+                "access": None,
+                "ports": Ports(**closed),  # type: ignore[arg-type]
+                # Or old samples would go before anybody has asked for them.
+                "retention": Retention(time="50y"),
+                "storage": Storage(),
+                "alerting": Alerting(),
+                "high_availability": HighAvailability(),
+                "tracing": Tracing(backend="none"),
+                "exporters": Exporters(node=False, blackbox=False, cadvisor=False),
+                "services": (),
+                "probes": (),
+                "demo": False,
+                "backup": None,
+            }
+        )
+        return cls(engine, own, plan_stack(own, image_catalogue(own)))
+
+    @property
+    def prefix(self) -> str:
+        """What names of its containers and volumes begin with."""
+        return f"observatory-{self.config.environment}"
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """Make its network, and remove all that belongs to it at the end. What a killed drill left goes first."""
+        client = self.engine.client
+        try:
+            network = client.networks.get(self.prefix)
+        except NotFound:
+            network = None
+        if network and MARK not in (network.attrs.get("Labels") or {}):
+            raise CommandError(f"there is a stack {self.config.environment} already, which is no drill's")
+        self.remove()
+        labels = {LABEL: self.config.environment, MARK: "true"}
+        client.networks.create(self.prefix, driver="bridge", internal=True, labels=labels)
+        try:
+            yield
+        finally:
+            self.remove()
+
+    def remove(self) -> None:
+        """Remove containers, volumes and network of the drill."""
+        client = self.engine.client
+        filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self.config.environment}"}
+        for container in client.containers.list(all=True, filters=filters):
+            with suppress(NotFound):
+                container.remove(v=True, force=True)
+        for volume in client.volumes.list(filters=filters):
+            with suppress(NotFound):
+                volume.remove(force=True)
+        with suppress(NotFound):
+            client.networks.get(self.prefix).remove()
+
+    def start(self) -> None:
+        """Start what answers for the copy, and wait until it does."""
+        for name in _ASKED:
+            service = self.plan.service(name)
+            if service:
+                self._start(service)
+
+    def _start(self, service: Service) -> None:
+        name = f"{self.prefix}-{service.name}"
+        labels = {LABEL: self.config.environment, MARK: "true"}
+        self.engine.write_configuration(
+            {
+                "volume": f"{name}-config",
+                "container": name,
+                "image": service.image,
+                "user": service.user,
+                "labels": labels,
+                # A drill reaches nobody, so it needs nobody's secrets.
+                "files": {file.path: file.resolve(lambda *_: secrets.token_hex()) for file in service.files},
+                "secret_files": {},
+                "quiet": [],
+                "data_volumes": [f"{self.prefix}-{volume.name}" for volume in service.volumes],
+                "reload": {},
+            },
+            changed=None,
+        )
+        mounts = [Mount(volume.path, f"{self.prefix}-{volume.name}") for volume in service.volumes]
+        mounts.append(Mount(service.config_folder, f"{name}-config", read_only=True))
+        try:
+            self.engine.client.containers.create(
+                service.image,
+                list(service.args),
+                name=name,
+                labels=labels,
+                user=service.user,
+                environment=dict(service.env),
+                mounts=mounts,
+                cap_drop=["ALL"],
+                security_opt=["no-new-privileges:true"],
+                read_only=service.read_only,
+                tmpfs=dict.fromkeys(service.scratch, "mode=1777"),
+                network=self.prefix,
+                mem_limit=f"{service.resources.memory}m",
+            ).start()
+        except APIError as error:
+            raise CommandError(f"the engine refuses to run {name}: {error.explanation or error}") from None
+        probe = list(service.probe.command) if service.probe else []
+        self.engine.await_started(name, probe, START_PATIENCE)
+
+    def file(self, volume: str, path: str, image: str) -> bytes:
+        """A file of one of its volumes. KeyError where there is none."""
+        door = self.engine.client.containers.create(
+            image,
+            ["-"],
+            mounts=[Mount("/data", f"{self.prefix}-{volume}", read_only=True)],
+            network_mode="none",
+            labels={LABEL: self.config.environment, MARK: "true"},
+        )
+        try:
+            chunks, _ = door.get_archive(f"/data/{path}")
+            with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+                content = archive.extractfile(archive.getmembers()[0])
+                return content.read() if content else b""
+        except NotFound:
+            raise KeyError(path) from None
+        finally:
+            door.remove(v=True, force=True)

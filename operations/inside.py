@@ -1,0 +1,69 @@
+"""Asks Prometheus and Alertmanager from inside of their containers: no port has to be published for it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from components.platforms.docker_engine import Engine
+from components.spec import Service
+from operations.running import CheckFailed
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """One program in its container; `prefix` is that of its stack."""
+
+    engine: Engine
+    prefix: str
+    service: Service
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is such a container, and it runs."""
+        container = self.engine.container(f"{self.prefix}-{self.service.name}")
+        return container is not None and container.status == "running"
+
+    def number(self, expression: str, at: float) -> float:
+        """The value of a query with one series at most; 0 where there is none. Raises CheckFailed."""
+        return sum(float(each["value"][1]) for each in self._instant(expression, at))
+
+    def samples(self, selector: str, at: float) -> dict[str, list[list[Any]]]:
+        """Every stored sample of a range, up to a time: series to pairs of time and value. Raises CheckFailed."""
+        found = self._instant(selector, at)
+        return {json.dumps(each["metric"], sort_keys=True): each["values"] for each in found}
+
+    def _instant(self, expression: str, at: float) -> list[dict[str, Any]]:
+        url = next(word.removeprefix("--url=") for word in self._probe if word.startswith("--url="))
+        words = ["promtool", "query", "--format=json", *self._login, "instant", f"--time={at:.3f}", url, expression]
+        found: list[dict[str, Any]] = self._ask(words)
+        return found
+
+    def silences(self) -> list[dict[str, Any]]:
+        """The silences that are active or will be. Raises CheckFailed."""
+        url = next(word for word in self._probe if word.startswith("--alertmanager.url="))
+        found: list[dict[str, Any]] = self._ask(["amtool", url, *self._login, "--output=json", "silence", "query"])
+        return found
+
+    @property
+    def _probe(self) -> tuple[str, ...]:
+        return self.service.probe.command if self.service.probe else ()
+
+    @property
+    def _login(self) -> list[str]:
+        return [word for word in self._probe if word.startswith("--http.config.file=")]
+
+    def _ask(self, words: list[str]) -> Any:
+        container = self.engine.container(f"{self.prefix}-{self.service.name}")
+        if container is None:
+            raise CheckFailed(f"{self.service.name} does not run")
+        answer = container.exec_run(words, demux=True)
+        output, errors = cast("tuple[bytes | None, bytes | None]", answer.output)
+        text = (errors or output or b"").decode(errors="replace").strip()
+        if answer.exit_code != 0:
+            raise CheckFailed(f"{self.service.name} does not answer: {text}")
+        try:
+            return json.loads(output or b"[]")
+        except ValueError:
+            raise CheckFailed(f"{self.service.name} answers with something that is no JSON: {text[:200]}") from None

@@ -1,0 +1,244 @@
+"""Copies of a running stack by the real programs: made, lost, restored, damaged, interrupted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.engine import Engine, until
+from tests.e2e.project import Outcome, Project
+from tests.e2e.s3 import ACCESS_KEY, SECRET_KEY, S3Server
+from tests.e2e.stack import Stack
+from tests.e2e.test_failures import silence
+
+PASSWORD = "of the copies"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the copies go."""
+    return tmp_path_factory.mktemp("copies")
+
+
+@pytest.fixture(scope="module")
+def copied(project: Project, engine: Engine, run_name: str, folder: Path) -> Iterator[Stack]:
+    """A stack with a backup, running for some scrapes, with a silence."""
+    environment = f"{run_name}-copied"
+    found = Stack(
+        project,
+        engine,
+        environment,
+        tracing={"backend": "none"},
+        grafana={"enabled": False},
+        backup={"to": {"folder": str(folder)}, "password": {"secret": "backupPassword"}},
+    )
+    found.configure()
+    found.set_secret("backupPassword", PASSWORD)
+    found.up(what="up with a backup")
+    found.targets_up("backup")
+    silence(found)
+    yield found
+    for name in (environment, f"{environment}-drill"):
+        engine.remove(name)
+
+
+def observatory(stack: Stack, *arguments: str) -> Outcome:
+    """Run a command of ours for the stack; errors have no frames of our code in them."""
+    command, *rest = arguments
+    outcome = stack.project.run("./observatory", command, stack.environment, *rest)
+    assert "Traceback" not in outcome.output, outcome
+    return outcome
+
+
+def copy(stack: Stack) -> str:
+    """Make a copy; its id."""
+    outcome = observatory(stack, "backup", "--json")
+    assert outcome.code == 0, outcome
+    return str(json.loads(outcome.output[outcome.output.index("{") :])["snapshot"])
+
+
+def copies(stack: Stack) -> list[str]:
+    """Ids of the copies that are listed."""
+    outcome = observatory(stack, "backups", "--json")
+    assert outcome.code == 0, outcome
+    return [each["id"] for each in json.loads(outcome.output)]
+
+
+def samples(stack: Stack, at: float) -> dict[str, Any]:
+    """Every sample of two minutes up to a time."""
+    found = stack.query('{__name__=~"up|scrape_.*|prometheus_.*"}[2m]', at)
+    return {json.dumps(each["metric"], sort_keys=True): each["values"] for each in found}
+
+
+def silences(stack: Stack) -> list[dict[str, Any]]:
+    """All silences, with their ids and times."""
+    return sorted(stack.get("alertmanager", "/api/v2/silences"), key=lambda each: str(each["id"]))
+
+
+def wait_for_scheduled(stack: Stack) -> None:
+    """The first copy is made by itself, right after the start."""
+    until(lambda: any(True for _ in copies(stack)), "a scheduled copy", 90)
+
+
+def test_a_stack_is_lost_and_restored_to_the_sample(copied: Stack) -> None:
+    """Containers and volumes are gone; afterwards the same query has the same answer, and silences are the same."""
+    wait_for_scheduled(copied)
+    time.sleep(10)
+    at = time.time() - 5
+    before, quiet = samples(copied, at), silences(copied)
+    assert sum(map(len, before.values())) > 1000
+    assert len(quiet) == 1
+    copy(copied)
+    refused = observatory(copied, "restore")
+    assert refused.code == 1, refused
+    assert "has data, and it would be lost" in refused.output
+    assert "--replace" in refused.output
+
+    removed = copied.project.run("./observatory", "destroy", copied.environment, "--delete-data", "--yes")
+    assert removed.code == 0, removed
+    copied.engine.remove(copied.environment)
+    assert not copied.engine.volumes(copied.environment)
+
+    outcome = observatory(copied, "restore")
+    assert outcome.code == 0, outcome
+    copied.await_health()
+    assert samples(copied, at) == before
+    assert silences(copied) == quiet
+    assert not copied.query("prometheus_tsdb_wal_corruptions_total > 0")
+
+
+def test_a_drill_compares_and_leaves_nothing(copied: Stack) -> None:
+    """The first stack is only asked; the success goes to Prometheus."""
+    copied.targets_up("backup")
+    copy(copied)
+    before = copied.starts()
+    outcome = observatory(copied, "restore", "--drill", "--json")
+    assert outcome.code == 0, outcome
+    told = json.loads(outcome.output[outcome.output.index("{") :])
+    assert told["passed"]
+    rows = {row["what"]: row for row in told["comparisons"]}
+    assert int(rows["every sample, 5 min"]["copy"]) > 1000
+    assert rows["silences"]["first"] == rows["silences"]["copy"] == "1"
+    assert copied.starts() == before
+    assert not copied.engine.containers(f"{copied.environment}-drill")
+    assert not copied.engine.volumes(f"{copied.environment}-drill")
+    proven = "backup_last_drill_success_timestamp_seconds > 0"
+    until(lambda: copied.query(proven), "the time of the drill in Prometheus")
+
+
+def test_a_wrong_password_is_one_clear_error(copied: Stack, tmp_path: Path) -> None:
+    """Nothing is touched."""
+    wrong = tmp_path / "password"
+    wrong.write_text("another one")
+    before = copied.starts()
+    for command in (("backups",), ("restore", "--replace"), ("restore", "--drill"), ("backup",)):
+        outcome = observatory(copied, *command, "--password-file", str(wrong))
+        assert outcome.code == 1, outcome
+        assert "the password does not open it" in outcome.output, outcome
+    assert copied.starts() == before
+
+
+def test_the_end_of_a_run_by_force_leaves_no_half_copy(copied: Stack) -> None:
+    """Killed while it works: what is listed can be restored, and the next run works."""
+    before = copies(copied)
+    run = copied.project.start("./observatory", "backup", copied.environment)
+    until(lambda: "taking a copy" in run.output(), "the run has begun")
+    copied.engine.container(f"observatory-{copied.environment}-backup-manual").kill("SIGKILL")
+    outcome = run.wait()
+    assert outcome.code == 1, outcome
+    assert "Traceback" not in outcome.output, outcome
+    assert copies(copied) == before
+    assert copy(copied) in copies(copied)
+
+
+def test_ctrl_c_ends_a_run_and_cleans_up(copied: Stack) -> None:
+    """No copy, no container, no links in Prometheus' folder."""
+    before = copies(copied)
+    run = copied.project.start("./observatory", "backup", copied.environment)
+    until(lambda: "taking a copy" in run.output(), "the run has begun")
+    run.interrupt()
+    outcome = run.wait()
+    assert outcome.code == 130, outcome
+    assert copies(copied) == before
+    name = f"observatory-{copied.environment}"
+    assert not copied.engine.client.containers.list(all=True, filters={"name": f"{name}-backup-manual"})
+    left = copied.container("backup").exec_run(
+        ["sh", "-c", "[ -e /data/prometheus-data/snapshots/observatory-manual ]"]
+    )
+    assert left.exit_code == 1
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk with room for a repository, but for no copy."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "none", str(place)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("making a small disk needs root")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_clear_error(copied: Stack, small_disk: Path) -> None:
+    """The place of the copies has no room: no copy is listed, and the stack runs on."""
+    before = copied.starts()
+    outcome = observatory(copied, "backup", "--to", str(small_disk))
+    assert outcome.code == 1, outcome
+    assert f"no copy was made to {small_disk}: " in outcome.output, outcome
+    assert "no space left" in outcome.output, outcome
+    assert "hint: make room there" in outcome.output, outcome
+    assert copied.starts() == before
+    listed = observatory(copied, "backups", "--from", str(small_disk), "--json")
+    assert listed.output.strip() == "[]", listed
+
+
+def test_a_changed_byte_is_found_before_anything_is_touched(copied: Stack, folder: Path) -> None:
+    """Neither a restore nor a drill goes on with a damaged copy."""
+    copy(copied)
+    before = copied.starts()
+    packs = sorted(
+        (each for each in (folder / "data").rglob("*") if each.is_file()), key=lambda each: each.stat().st_size
+    )
+    content = bytearray(packs[-1].read_bytes())
+    content[len(content) // 3] ^= 0xFF
+    packs[-1].chmod(0o600)
+    packs[-1].write_bytes(content)
+    for way in ("--replace", "--drill"):
+        outcome = observatory(copied, "restore", way)
+        assert outcome.code == 1, outcome
+        assert "is damaged; nothing was touched" in outcome.output, outcome
+    assert copied.starts() == before
+    assert not copied.engine.containers(f"{copied.environment}-drill")
+
+
+@pytest.fixture
+def bucket(copied: Stack, tmp_path: Path) -> Iterator[None]:
+    """The stack copies to a bucket of a real S3 server meanwhile."""
+    server = S3Server(tmp_path / "s3", copied.engine.gateway(copied.environment))
+    server.start()
+    copied.set_secret("copiesAccessKey", ACCESS_KEY)
+    copied.set_secret("copiesSecretKey", SECRET_KEY)
+    place = {"name": "copies", "region": "us-east-1", "endpoint": server.endpoint, "path_style": True, "prefix": "a/b"}
+    keys = {"access_key": {"secret": "copiesAccessKey"}, "secret_key": {"secret": "copiesSecretKey"}}
+    copied.configure(backup__to={"bucket": {**place, "credentials": keys}})
+    yield
+    copied.configure()
+    server.stop()
+
+
+def test_a_bucket_holds_copies_that_a_drill_proves(copied: Stack, bucket: None) -> None:
+    """Made, listed, read in full and restored from a real S3 server; its keys are visible nowhere."""
+    made = copy(copied)
+    assert copies(copied) == [made]
+    outcome = observatory(copied, "restore", "--drill")
+    assert outcome.code == 0, outcome
+    assert "the drill passed" in outcome.output, outcome
+    settings = f"observatory-{copied.environment}-backup-manual-config"
+    assert settings not in copied.engine.volumes(copied.environment), "the keys are not left there"
