@@ -14,19 +14,56 @@ import pytest
 from operations.programs import find
 
 SCRIPT = Path(__file__).resolve().parents[2] / "components" / "services" / "backup.sh"
-WRITER = """
-import sqlite3, sys, time
+ROWS = 6000
+WRITER = f"""
+import random, sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
+database.execute("PRAGMA synchronous = OFF")
 print("ready", flush=True)
-number = 0
+turn, rest = 0, time.monotonic() + 4
 while True:
-    number += 1
+    turn += 1
     database.execute("BEGIN IMMEDIATE")
-    for table in ("debit", "credit"):
-        database.execute(f"INSERT INTO {table} VALUES (?, ?)", (number, "x" * 3000))
+    for number in random.sample(range({ROWS}), 20):
+        for table in ("debit", "credit"):
+            database.execute(f"UPDATE {{table}} SET turn = ? WHERE number = ?", (turn, number))
     database.execute("COMMIT")
-    time.sleep(0.15 if number % 20 == 0 else 0.002)
+    if time.monotonic() > rest:
+        time.sleep(1.5)
+        rest = time.monotonic() + 4
 """
+COMPACTOR = """
+import itertools, os, shutil, sys, time
+folder = sys.argv[1]
+
+def write(name, numbers):
+    making = f"{folder}/{name}.tmp-for-creation"
+    os.makedirs(f"{making}/chunks")
+    for number in numbers:
+        open(f"{making}/chunks/{number:06}", "w").write(str(number))
+    open(f"{making}/meta.json", "w").write("{}")
+    os.rename(making, f"{folder}/{name}")
+
+def remove(name):
+    os.rename(f"{folder}/{name}", f"{folder}/{name}.tmp-for-deletion")
+    shutil.rmtree(f"{folder}/{name}.tmp-for-deletion")
+
+rest = time.monotonic() + 5
+for part in range(4):
+    write(f"PART0-{part}", range(part, 40, 4))
+print("ready", flush=True)
+for turn in itertools.count(1):
+    write(f"WHOLE{turn}", range(40))
+    for part in range(4):
+        remove(f"PART{turn - 1}-{part}")
+    for part in range(4):
+        write(f"PART{turn}-{part}", range(part, 40, 4))
+    remove(f"WHOLE{turn}")
+    if time.monotonic() > rest:
+        time.sleep(3)
+        rest = time.monotonic() + 5
+"""
+"""Like Prometheus' compaction: blocks are merged and gone, and at each moment every number is in one of them."""
 
 
 @pytest.fixture
@@ -69,7 +106,9 @@ def test_a_database_that_is_written_to_is_copied_between_two_transactions(
     live = tmp_path / "data" / "grafana-data" / "grafana.db"
     with closing(sqlite3.connect(live)) as database:
         for table in ("debit", "credit"):
-            database.execute(f"CREATE TABLE {table} (number INTEGER, filling TEXT)")
+            database.execute(f"CREATE TABLE {table} (number INTEGER PRIMARY KEY, turn INTEGER, filling TEXT)")
+            rows = [(number, 0, "x" * 3000) for number in range(ROWS)]
+            database.executemany(f"INSERT INTO {table} VALUES (?, ?, ?)", rows)
         database.commit()
     (live.parent / "plugins").mkdir()
     (live.parent / "plugins" / "kept").write_text("as it is")
@@ -89,10 +128,35 @@ def test_a_database_that_is_written_to_is_copied_between_two_transactions(
     assert not (live.parent / ".restored").exists()
     with closing(sqlite3.connect(live)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-        numbers = [
-            [row[0] for row in database.execute(f"SELECT number FROM {table} ORDER BY number")]
+        debit, credit = (
+            database.execute(f"SELECT number, turn FROM {table} ORDER BY number").fetchall()
             for table in ("debit", "credit")
-        ]
-    assert numbers[0] == numbers[1]
-    assert numbers[0] == list(range(1, len(numbers[0]) + 1))
-    assert numbers[0]
+        )
+    assert len(debit) == ROWS
+    assert max(turn for _, turn in debit) > 0
+    assert debit == credit
+
+
+def test_blocks_that_are_compacted_meanwhile_are_all_in_the_copy(environment: dict[str, str], tmp_path: Path) -> None:
+    """Whichever blocks are there, everything is in them; none is half there, and no links stay behind."""
+    live = tmp_path / "data" / "prometheus-data"
+    (live / "wal").mkdir(parents=True)
+    (live / "wal" / "00000000").write_text("the log")
+    settings = tmp_path / "here" / "settings"
+    settings.write_text(settings.read_text().replace("VOLUMES=grafana-data", "VOLUMES=prometheus-data"))
+    with subprocess.Popen([sys.executable, "-c", COMPACTOR, str(live)], stdout=subprocess.PIPE) as compactor:
+        assert compactor.stdout
+        compactor.stdout.readline()
+        try:
+            script(environment, "run", "manual")
+        finally:
+            compactor.kill()
+    assert not (live / "snapshots").exists()
+    folder = f"{environment['DATA']}/prometheus-data/snapshots/observatory-manual"
+    script(environment, "fill", "latest", "prometheus-data", folder)
+    assert (live / "wal" / "00000000").read_text() == "the log"
+    assert not list(live.glob("*.tmp-for-*"))
+    found = {int(each.read_text()) for each in live.glob("*/chunks/*")}
+    assert found == set(range(40))
+    blocks = [each.parent for each in live.glob("*/meta.json")]
+    assert {len(list((block / "chunks").iterdir())) for block in blocks} <= {10, 40}
