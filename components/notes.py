@@ -30,6 +30,7 @@ _PORTS = {
     "otlp_grpc": ("jaeger", "tracing.backend is none"),
     "otlp_http": ("jaeger", "tracing.backend is none"),
     "zipkin": ("jaeger", "tracing.backend is none"),
+    "thanos": ("thanos-query", "storage.backend is local"),
     "demo": ("demo-traffic", "demo is false"),
 }
 """Published port to the product that listens there, and why it may not be in a stack."""

@@ -24,6 +24,8 @@ from components.services.kube_state_metrics import kube_state_metrics
 from components.services.node_exporter import node_exporter
 from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
+from components.services.thanos import PRODUCT as THANOS
+from components.services.thanos import thanos
 from components.spec import SECRET_TOKEN, Plan, Service
 from components.yaml_text import load
 
@@ -33,7 +35,7 @@ ESSENTIAL = ("prometheus", "alertmanager")
 
 def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[str, str] | None = None) -> Plan:
     """Plan one stack. Products whose image is not to be had are planned but withheld, and nothing refers to them."""
-    for product in ESSENTIAL:
+    for product in (*ESSENTIAL, *((THANOS,) if config.storage.thanos else ())):
         if not images.reference(product):
             hint = "`make ready` says why; images.registry and images.overrides in the stack file name other places"
             raise StackFileError(
@@ -57,11 +59,12 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
     # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
     shown = grafana(context) if config.grafana.enabled else None
     available = shown is not None and bool(shown.image)
+    stored = thanos(context)
     copies = backup(context, services) if config.backup else None
     copying = [copies] if copies and copies.image else []
-    scraped = [*services, *([shown] if shown and available else []), *copying]
+    scraped = [*services, *stored, *([shown] if shown and available else []), *copying]
     groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
-    services += prometheuses(context, scraped, groups)
+    services += [*prometheuses(context, scraped, groups), *stored]
     generated: tuple[str, ...] = ()
     if shown:
         shown = provisioned(shown, context, [*services, *copying])
@@ -72,10 +75,11 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         copies = backup(context, services)
         (services if copies.image else withheld).append(copies)
     notes = [
-        f"{service.name} runs {service.image}, for {images.instead_of[service.group]} cannot be pulled on this machine "
+        f"{service.name} runs {service.image}, for {images.instead_of[key]} cannot be pulled on this machine "
         "(see `make ready`)"
         for service in services
-        if service.group in images.instead_of
+        for key in [THANOS if service in stored else service.group]
+        if key in images.instead_of
     ]
     notes += [
         f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"

@@ -46,7 +46,7 @@ def chosen_groups(config: StackConfig, products: Iterable[str]) -> RuleGroups:
     A rule is on when every metric it asks for is there: exposed by a planned product, declared by some service, or
     recorded by another rule that is on. So no rule waits for what never comes.
     """
-    planned = set(products) | cluster_subjects(config)
+    planned = set(products) | cluster_subjects(config) | storage_subjects(config)
     known = set(exposed_series(EVERYWHERE)) | exposed_by_services(config)
     known = known.union(*(exposed_series(product) for product in planned))
     if "blackbox-exporter" in planned and (config.probes or config.access):
@@ -84,9 +84,14 @@ def cluster_subjects(config: StackConfig) -> set[str]:
     return {subject for subject, on in asked.items() if on}
 
 
+def storage_subjects(config: StackConfig) -> set[str]:
+    """Thanos is one subject, though its components have names of their own."""
+    return {"thanos"} if config.storage.thanos else set()
+
+
 def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:
     """Every subject that has series in this stack; what dashboards need is among these or not."""
-    found = set(products) | cluster_subjects(config)
+    found = set(products) | cluster_subjects(config) | storage_subjects(config)
     for service in config.services:
         found |= {"services", *service.exposes}
         found |= {"slo"} if service.objectives.availability or service.objectives.latency else set()

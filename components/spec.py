@@ -126,6 +126,9 @@ class Metrics:
     protected: bool = False
     honor_labels: bool = False
     drop: tuple[str, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    """Patterns of whole names, and what they are called instead, `$1` for a group: for names that are not a program's
+    own and would be taken for those of the user's services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,8 @@ class Service:
     """All connections that the program opens; a platform may allow these and no others."""
     api: PlatformApi | None = None
     """Only where the platform has an API that a stack file can ask for."""
+    beside: str = ""
+    """Name of the service that it runs beside: it sees that one's volumes, and on Kubernetes is in the same pod."""
     replica_of: str = ""
     """Name of the first of the replicas that this is one of; empty for that first one, and where there is one only.
 

@@ -28,6 +28,7 @@ CATALOGUE: tuple[str, ...] = (
     "cluster",
     "cluster-nodes",
     "workloads",
+    "thanos",
 )
 """In the order in which they are listed to a reader."""
 

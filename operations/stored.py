@@ -10,6 +10,7 @@ from typing import Any
 from components.catalogue import EVERYWHERE, PROBES, exposed_series
 from components.config import StackConfig
 from components.config.services import MonitoredService
+from components.config.stack import THANOS
 from components.onboarding import declared_series
 from components.promql import metrics_in
 from components.spec import Plan
@@ -17,7 +18,7 @@ from components.yaml_text import load
 from operations import consistency
 
 _VARIABLE = re.compile(r"\$\{?\w+\}?")
-_BY_PRODUCT = {"jaeger-spans": "jaeger"}
+_BY_PRODUCT = {"jaeger-spans": "jaeger", **dict.fromkeys(THANOS, "thanos")}
 
 
 def rule_groups(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:

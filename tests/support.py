@@ -313,6 +313,22 @@ BEHIND_GATEWAY: dict[str, Any] = {
 }
 """As CLUSTER, behind a Gateway, with TLS between it and the stack."""
 
+THANOS: dict[str, Any] = {
+    "backend": "thanos",
+    "bucket": {
+        "name": "acme-metrics",
+        "region": "eu-central-1",
+        "endpoint": "https://s3.example.com",
+        "path_style": True,
+        "prefix": "metrics/everything",
+        "credentials": {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}},
+        "encryption": {"kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1"},
+    },
+    "retention": {"raw": "30d", "five_minutes": "180d", "one_hour": "forever"},
+    "tls": ACCESS["tls"],
+}
+"""Samples in a bucket, with all that can be said about it."""
+
 GENERATED: dict[str, dict[str, Any]] = {
     "routed": ROUTED,
     "minimal": MINIMAL,
@@ -372,6 +388,22 @@ GENERATED: dict[str, dict[str, Any]] = {
             "schedule": "6h",
             "include": ["prometheus", "alertmanager"],
         },
+    },
+    "thanos": {
+        "environment": "thanos",
+        "storage": {"backend": "s3", "bucket": {"name": "metrics", "region": "eu-central-1"}},
+    },
+    "thanos-everything": {
+        **EVERYTHING,
+        "environment": "thanos-everything",
+        "storage": THANOS,
+        "high_availability": {"prometheus": 2, "one_host": True},
+    },
+    "thanos-cluster": {
+        **CLUSTER,
+        "environment": "thanos-cluster",
+        "storage": {**THANOS, "query_frontend": False},
+        "high_availability": {"prometheus": 2},
     },
     "mirrored": {
         "environment": "mirrored",

@@ -17,7 +17,7 @@ import yaml
 
 from components.catalogue import CLUSTER, DERIVED, EXPOSED
 from components.config.base import NAME_PATTERN
-from components.config.stack import DEMO, PRODUCTS
+from components.config.stack import DEMO, PRODUCTS, SIZED
 from components.spec import SECRET_TOKEN, File, Plan, Service
 from components.yaml_text import load
 from tests.support import GENERATED, STACKS, data, plan_of, service
@@ -223,7 +223,7 @@ def test_every_service_is_scraped_and_every_own_target_is_planned(whole: Plan) -
     offered |= {f"{one.name}:{port.number}" for one in whole.services for port in one.ports if one.name in DEMO}
     asked = {target for job in jobs for block in job.get("static_configs", []) for target in block["targets"]}
     assert offered <= asked
-    hosts = {one.name for one in whole.services} | {*PRODUCTS}
+    hosts = {one.name for one in whole.services} | {*SIZED}
     assert {target for target in asked if target.split(":")[0] in hosts} <= offered
     for one in whole.services:
         assert one.metrics or one.name in DEMO, f"{one.name} is not scraped"
@@ -233,7 +233,7 @@ def test_every_service_is_scraped_and_every_own_target_is_planned(whole: Plan) -
 @every_plan
 def test_every_own_address_in_a_file_leads_to_a_planned_service(whole: Plan) -> None:
     hosts = {one.name for one in whole.services}
-    own = "|".join(PRODUCTS)
+    own = "|".join(SIZED)
     for one in whole.services:
         for file in one.files:
             if not file.path.endswith(".json"):
@@ -330,4 +330,4 @@ def test_every_product_with_rules_or_an_image_can_be_planned() -> None:
     pinned = yaml.safe_load((root / "components" / "versions.yaml").read_text())
     assert set(pinned) == {*PRODUCTS, *DEMO}
     assert {path.stem for path in (root / "rules").glob("*.yaml")} <= {*PRODUCTS, *EXPOSED, *DERIVED, *CLUSTER}
-    assert {one.group for name in ALL for one in plan(name).services} == {*PRODUCTS, *DEMO}
+    assert {one.group for name in ALL for one in plan(name).services} == {*SIZED, *DEMO}

@@ -17,7 +17,7 @@ from components.plan import plan_stack
 from components.spec import File, Service
 from tests.support import ACCESS, COPIED, GENERATED, NO_SUBSTITUTES, plan_of, planned, stack
 
-OPTIONAL = tuple(product for product in PRODUCTS if product not in ("prometheus", "alertmanager"))
+OPTIONAL = tuple(product for product in PRODUCTS if product not in ("prometheus", "alertmanager", "thanos"))
 
 
 @pytest.mark.parametrize("product", OPTIONAL)

@@ -144,11 +144,15 @@ class Volumes(Model):
     prometheus: Size = Field(default="50GB", description="Samples; `retention.size` must be at most 80 % of it.")
     alertmanager: Size = Field(default="1GB", description="Silences and what was sent.")
     grafana: Size = Field(default="2GB", description="Users, and dashboards that they made by hand.")
+    thanos_store: Size = Field(default="10GB", description="Indexes of the bucket's blocks; storage in a bucket.")
+    thanos_compact: Size = Field(
+        default="100GB", description="Blocks while they are merged; about twice the largest of two weeks."
+    )
     jaeger: Size = Field(default="20GB", description="Traces; with `tracing.storage: badger`.")
 
     def bytes_of(self, product: str) -> int:
         """Size of a product's claim in bytes."""
-        return size_bytes(getattr(self, product))
+        return size_bytes(getattr(self, product.replace("-", "_")))
 
 
 class Kubernetes(Model):

@@ -54,6 +54,7 @@ class Ports(Model):
     otlp_grpc: Published = Field(default="4317", description="Takes traces by OTLP over gRPC. Loopback only.")
     otlp_http: Published = Field(default="4318", description="Takes traces by OTLP over HTTP. Loopback only.")
     zipkin: Published = Field(default=None, description="Takes traces in Zipkin's format. Loopback only.")
+    thanos: Published = Field(default="10902", description="UI and API of Thanos, with storage in a bucket.")
     demo: Published = Field(default=None, description="Switch for faults of the demo. Loopback only.")
 
     def published(self) -> dict[str, tuple[str, int]]:

@@ -45,8 +45,13 @@ PRODUCTS = (
     "cadvisor",
     "kube-state-metrics",
     "backup",
+    "thanos",
 )
-"""Network names of everything that a stack is made of; the keys of versions.yaml."""
+"""Everything that a stack is made of: keys of versions.yaml, and network names but for Thanos, which has several."""
+THANOS = ("thanos-sidecar", "thanos-store", "thanos-query", "thanos-query-frontend", "thanos-compact")
+"""Network names of the components of Thanos, each with limits of its own; one image for all."""
+SIZED = (*(product for product in PRODUCTS if product != "thanos"), *THANOS)
+"""What `resources` can name."""
 DEMO = ("demo-shop", "demo-gateway", "demo-exporter", "demo-traffic")
 """Network names of the example services, which `demo: true` deploys beside the stack; keys of versions.yaml too."""
 DashboardName = Literal[
@@ -71,11 +76,21 @@ DashboardName = Literal[
     "cluster",
     "cluster-nodes",
     "workloads",
+    "thanos",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
 """Published ports of programs without an authentication of their own: Jaeger and the demo."""
-OWN_JOBS = (*PRODUCTS, "jaeger-spans", "kube-state-metrics-telemetry", "probe", "kubelet", "apiserver", "coredns")
+OWN_JOBS = (
+    *PRODUCTS,
+    *THANOS,
+    "jaeger-spans",
+    "kube-state-metrics-telemetry",
+    "probe",
+    "kubelet",
+    "apiserver",
+    "coredns",
+)
 """Names of the stack's own scrape jobs, besides one `probe-<name>` for each probe."""
 DEFAULT_RETENTION = "15d"
 LOOKBACK = 300
@@ -244,7 +259,10 @@ class StackConfig(Model):
         yield from alert_problems(self.alerts, self.alerting.dead_mans_switch is not None)
 
     def _check_products(self) -> Iterator[Problem]:
-        for key, names in (("resources", self.resources), ("images.overrides", self.images.overrides)):
-            for name in sorted({*names} - {*PRODUCTS, *DEMO}):
-                message = f"is no product; products: {', '.join(PRODUCTS)}"
-                yield Problem(f"{key}.{name}", message, hint=near(name, (*PRODUCTS, *DEMO)))
+        for key, names, known in (
+            ("resources", self.resources, SIZED),
+            ("images.overrides", self.images.overrides, PRODUCTS),
+        ):
+            for name in sorted({*names} - {*known, *DEMO}):
+                message = f"is no product; products: {', '.join(known)}"
+                yield Problem(f"{key}.{name}", message, hint=near(name, (*known, *DEMO)))

@@ -12,7 +12,7 @@ from pulumi.dynamic import Resource as DynamicResource
 from components.config import StackConfig
 from components.platforms.docker_live import ConfigurationProvider, NetworkProvider, StartedProvider
 from components.secrets import resolved
-from components.spec import Probe, Service
+from components.spec import Probe, Service, Volume
 
 # The provider takes these as state only: the container itself keeps the old values unless it is replaced.
 # "#initerror" replaces a container whose creation failed half-way, which would pass as healthy otherwise.
@@ -42,6 +42,7 @@ class DockerPlatform:
         self.host = config.docker.host or ""
         self.prefix = f"observatory-{config.environment}"
         self.volumes: dict[str, docker.Volume] = {}
+        self._data: dict[str, tuple[Volume, ...]] = {}
         self.provider = docker.Provider("engine", host=self.host or None, opts=pulumi.ResourceOptions(parent=parent))
         self.network = Network(
             NetworkProvider(),
@@ -74,11 +75,14 @@ class DockerPlatform:
             raise ValueError(f"{service.name} asks for a health check from outside (probe.port), which Docker has not")
         volumes = {volume.name: self._volume(volume.name, parent) for volume in service.volumes}
         self.volumes |= volumes
-        shared = {volume.name: self.volumes[volume.name] for volume in service.shares}
+        self._data[service.name] = service.volumes
+        if service.beside and service.beside not in self._data:
+            raise ValueError(f"{service.name} runs beside {service.beside}, which has to be planned before it")
+        shared = {volume.name: self.volumes[volume.name] for volume in self._shared(service)}
         before: list[pulumi.Resource] = [*after, *volumes.values(), *shared.values()]
         if service.files:
             before = [*shared.values(), self._configuration(service, parent, before, secrets)]
-        container = self._container(service, parent, volumes | shared, before)
+        container = self._container(service, parent, before)
         return Started(
             StartedProvider(),
             service.name,
@@ -146,7 +150,6 @@ class DockerPlatform:
         self,
         service: Service,
         parent: pulumi.Resource,
-        volumes: dict[str, docker.Volume],
         before: list[pulumi.Resource],
     ) -> docker.Container:
         labels = {
@@ -189,7 +192,7 @@ class DockerPlatform:
                 if port.published
             ]
             or None,
-            volumes=self._mounted_volumes(service, volumes),
+            volumes=self._mounted_volumes(service),
             mounts=[
                 docker.ContainerMountArgs(
                     type="bind", source=mount.source, target=mount.path, read_only=not mount.writable
@@ -209,12 +212,14 @@ class DockerPlatform:
         others = self.config.docker.networks if service.meets_services else ()
         return [own, *(docker.ContainerNetworksAdvancedArgs(name=name) for name in others)]
 
-    def _mounted_volumes(
-        self, service: Service, volumes: dict[str, docker.Volume]
-    ) -> list[docker.ContainerVolumeArgs] | None:
+    def _shared(self, service: Service) -> tuple[Volume, ...]:
+        """Volumes of other services that this one sees."""
+        return (*service.shares, *self._data.get(service.beside, ()))
+
+    def _mounted_volumes(self, service: Service) -> list[docker.ContainerVolumeArgs] | None:
         mounted = [
-            docker.ContainerVolumeArgs(volume_name=volumes[volume.name].name, container_path=volume.path)
-            for volume in (*service.volumes, *service.shares)
+            docker.ContainerVolumeArgs(volume_name=self.volumes[volume.name].name, container_path=volume.path)
+            for volume in (*service.volumes, *self._shared(service))
         ]
         if service.files:
             mounted.append(

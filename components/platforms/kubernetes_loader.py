@@ -36,14 +36,15 @@ take() {
 """
 
 # The program is the only process that a container began with (its parent is outside: 0), besides the pod's own first
-# one, and that sees other mounts than this container.
+# one, that sees other mounts than this container, and among them this folder: another program of the pod does not.
 _SIGNAL = """\
 reload() {
   own=$(readlink "/proc/$$/ns/mnt")
   for status in /proc/[0-9]*/status; do
     pid=${status#/proc/} pid=${pid%/status}
     grep -q "^PPid:[[:space:]]*0$" "$status" 2>/dev/null && [ "$pid" != 1 ] || continue
-    mounts=$(readlink "/proc/$pid/ns/mnt") && [ "$mounts" != "$own" ] && kill -s SIGNAL "$pid" && return 0
+    mounts=$(readlink "/proc/$pid/ns/mnt") && [ "$mounts" != "$own" ] &&
+      grep -q " $to " "/proc/$pid/mountinfo" && kill -s SIGNAL "$pid" && return 0
   done
   return 1
 }

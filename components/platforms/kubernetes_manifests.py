@@ -32,6 +32,8 @@ def service_manifests(stack: Stack, service: Service) -> list[Manifest]:
         raise ValueError(f"{service.name} asks for ports on a host (published), which Kubernetes has not: {published}")
     if service.per_node and service.volumes:
         raise ValueError(f"{service.name} runs on every node and cannot share volumes: {service.volumes}")
+    if service.beside:
+        return [*file_objects(stack, service), policy(stack, service), *_network_name(stack, service)]
     operated = is_operated(stack, service)
     return [
         _account(stack, service),

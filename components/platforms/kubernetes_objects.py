@@ -62,9 +62,13 @@ class Stack:
     def selector(self, service: Service) -> dict[str, str]:
         """The labels by which a service's pods are found; they never change, for selectors cannot."""
         return {
-            "app.kubernetes.io/name": service.name,
+            "app.kubernetes.io/name": service.beside or service.name,
             "app.kubernetes.io/instance": f"observatory-{self.config.environment}"[:63],
         }
+
+    def beside(self, service: Service) -> list[Service]:
+        """The services that run in the pod of this one."""
+        return [each for each in self.plan.services if each.beside == service.name]
 
     def grouped(self, service: Service) -> bool:
         """Whether a service is one of several replicas, or may become so."""
@@ -82,6 +86,7 @@ class Stack:
         version = version_label(service.image)
         return {
             **self.selector(service),
+            "app.kubernetes.io/name": service.name,
             **(self.group_selector(service) if self.grouped(service) else {}),
             **self.common_labels(),
             **({"app.kubernetes.io/version": version} if version else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from components.platforms import kubernetes_files as files
@@ -9,7 +10,7 @@ from components.platforms import kubernetes_loader as loader
 from components.platforms.kubernetes_objects import SKIP_AWAIT, Manifest, Stack
 from components.platforms.kubernetes_ports import container_ports
 from components.platforms.kubernetes_replicas import spread
-from components.spec import Probe, Service
+from components.spec import Probe, Service, Volume
 
 CONFIG, FILES, API = "configuration", "files", "api"
 START_PATIENCE = 900
@@ -39,7 +40,7 @@ def workload(stack: Stack, service: Service) -> Manifest:
     """The workload of a service; one pod, or one on every node."""
     selector = stack.selector(service)
     template = {
-        "metadata": {"labels": stack.labels(service), "annotations": _annotations(service)},
+        "metadata": {"labels": stack.labels(service), "annotations": _annotations(stack, service)},
         "spec": _pod(stack, service),
     }
     spec: dict[str, Any] = {"selector": {"matchLabels": selector}, "template": template}
@@ -56,9 +57,9 @@ def workload(stack: Stack, service: Service) -> Manifest:
     return {"apiVersion": "apps/v1", "kind": kind, "metadata": stack.metadata(service), "spec": spec}
 
 
-def _annotations(service: Service) -> dict[str, str]:
+def _annotations(stack: Stack, service: Service) -> dict[str, str]:
     """A change of what only a new container takes up makes new pods; a change of live files does not."""
-    digest = service.restart_digest
+    digest = "-".join(each.restart_digest for each in (service, *stack.beside(service)) if each.restart_digest)
     return {
         "kubectl.kubernetes.io/default-container": service.name,
         **({"observatory/config-digest": digest} if digest else {}),
@@ -66,13 +67,13 @@ def _annotations(service: Service) -> dict[str, str]:
 
 
 def _pod(stack: Stack, service: Service) -> dict[str, Any]:
-    cluster = stack.cluster
+    cluster, together = stack.cluster, [service, *_beside(stack, service)]
     user, group = (int(part) for part in service.user.split(":"))
     pod: dict[str, Any] = {
         "serviceAccountName": service.name,
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
-        "terminationGracePeriodSeconds": service.stop_grace,
+        "terminationGracePeriodSeconds": max(each.stop_grace for each in together),
         "nodeSelector": {"kubernetes.io/os": "linux", **({} if service.per_node else cluster.node_selector)},
         "securityContext": {
             "runAsUser": user,
@@ -83,7 +84,7 @@ def _pod(stack: Stack, service: Service) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
             **_sysctls(service, group),
         },
-        "containers": [_container(service)],
+        "containers": [_container(each, service.volumes) for each in together],
         **spread(stack, service),
     }
     if service.reload and service.files:
@@ -96,8 +97,20 @@ def _pod(stack: Stack, service: Service) -> dict[str, Any]:
         pod["priorityClassName"] = cluster.priority_class
     if cluster.image_pull_secrets:
         pod["imagePullSecrets"] = [{"name": name} for name in cluster.image_pull_secrets]
-    volumes = _volumes(service)
+    volumes = [volume for each in together for volume in _volumes(each)]
     return pod | ({"volumes": volumes} if volumes else {})
+
+
+def _beside(stack: Stack, service: Service) -> list[Service]:
+    """The further programs of a pod: refused where they need what only a pod of their own could give them."""
+    found = stack.beside(service)
+    for each in found:
+        own = ("volumes", "host_mounts", "host_pid", "per_node", "capabilities", "api", "reload")
+        if asked := [name for name in own if getattr(each, name)]:
+            raise ValueError(f"{each.name} runs beside {service.name} and cannot have its own {', '.join(asked)}")
+        if each.user != service.user:
+            raise ValueError(f"{each.name} runs beside {service.name} and must be the same user {service.user}")
+    return found
 
 
 def _sysctls(service: Service, group: int) -> dict[str, Any]:
@@ -117,7 +130,8 @@ def _security(service: Service) -> dict[str, Any]:
     }
 
 
-def _container(service: Service) -> dict[str, Any]:
+def _container(service: Service, data: Sequence[Volume]) -> dict[str, Any]:
+    """The container of a program; `data` are the volumes of the pod's first one."""
     limits = {"cpu": _cpus(service.resources.cpus), "memory": f"{service.resources.memory}Mi"}
     container: dict[str, Any] = {
         "name": service.name,
@@ -140,15 +154,17 @@ def _container(service: Service) -> dict[str, Any]:
         container["env"] = [{"name": name, "value": value.replace("$(", "$$(")} for name, value in service.env]
     if service.ports:
         container["ports"] = container_ports(service)
-    mounts = _mounts(service)
+    mounts = _mounts(service, data)
     return container | ({"volumeMounts": mounts} if mounts else {}) | _probes(service.probe)
 
 
 def _loader(service: Service) -> dict[str, Any]:
     """A sidecar: started before the program and ended after it."""
     memory = f"{loader.needed_memory(service)}Mi"
-    inherited = {key: value for key, value in _container(service).items() if key in ("env", "securityContext")}
-    mounts = [mount for mount in _mounts(service) if mount["name"] not in (CONFIG, API)]
+    inherited = {
+        key: value for key, value in _container(service, service.volumes).items() if key in ("env", "securityContext")
+    }
+    mounts = [mount for mount in _mounts(service, service.volumes) if mount["name"] not in (CONFIG, API)]
     return {
         "name": "loader",
         "image": service.image,
@@ -166,16 +182,24 @@ def _loader(service: Service) -> dict[str, Any]:
     }
 
 
-def _mounts(service: Service) -> list[dict[str, Any]]:
-    mounts: list[dict[str, Any]] = [{"name": volume.name, "mountPath": volume.path} for volume in service.volumes]
-    mounts += [{"name": f"scratch-{index}", "mountPath": path} for index, path in enumerate(service.scratch)]
+def _volume_name(service: Service, use: str) -> str:
+    """Name of a volume of the pod; those of a further program begin with its name."""
+    return f"{service.name}-{use}" if service.beside else use
+
+
+def _mounts(service: Service, data: Sequence[Volume]) -> list[dict[str, Any]]:
+    mounts: list[dict[str, Any]] = [{"name": volume.name, "mountPath": volume.path} for volume in data]
+    mounts += [
+        {"name": _volume_name(service, f"scratch-{index}"), "mountPath": path}
+        for index, path in enumerate(service.scratch)
+    ]
     mounts += [
         {"name": f"host-{index}", "mountPath": mount.path, "readOnly": not mount.writable}
         for index, mount in enumerate(service.host_mounts)
     ]
     if service.files:
         folder = service.config_folder if service.reload else service.mounted_config
-        mounts.append({"name": CONFIG, "mountPath": folder, "readOnly": True})
+        mounts.append({"name": _volume_name(service, CONFIG), "mountPath": folder, "readOnly": True})
     if service.api:
         mounts.append({"name": API, "mountPath": service.api.folder, "readOnly": True})
     return mounts
@@ -186,7 +210,7 @@ def _volumes(service: Service) -> list[dict[str, Any]]:
         {"name": volume.name, "persistentVolumeClaim": {"claimName": volume.name}} for volume in service.volumes
     ]
     volumes += [
-        {"name": f"scratch-{index}", "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
+        {"name": _volume_name(service, f"scratch-{index}"), "emptyDir": {"medium": "Memory", "sizeLimit": "64Mi"}}
         for index, _ in enumerate(service.scratch)
     ]
     volumes += [
@@ -198,7 +222,7 @@ def _volumes(service: Service) -> list[dict[str, Any]]:
             {"name": CONFIG, "emptyDir": {"medium": "Memory", "sizeLimit": f"{loader.FOLDER_SIZE}Mi"}},
         ]
     elif service.files:
-        volumes.append({"name": CONFIG, **files.projected(service, whole=False)})
+        volumes.append({"name": _volume_name(service, CONFIG), **files.projected(service, whole=False)})
     if service.api:
         volumes.append({"name": API, **_token()})
     return volumes

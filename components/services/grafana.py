@@ -10,6 +10,7 @@ from typing import Any
 
 from components.context import Context
 from components.rules import grafana_url, shown_dashboards, subjects_on
+from components.services.thanos import asked_by_people
 from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
 
@@ -42,7 +43,7 @@ def grafana(context: Context) -> Service:
 
 def provisioned(service: Service, context: Context, others: Sequence[Service]) -> Service:
     """Grafana with a datasource for each of `others` that is one, and the dashboards whose products are there."""
-    shown = (Call(each.name, each.ports[0].number) for each in _shown(others))
+    shown = (Call(each.name, each.ports[0].number) for each in _shown(context, others))
     fetched = (Call(port=443),) if context.config.grafana.plugins else ()
     return replace(service, files=_files(context, others), calls=(*shown, *fetched))
 
@@ -137,21 +138,31 @@ def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]
 def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:
     planned = {service.name for service in others}
     sources = []
-    for service in _shown(others):
+    for service in _shown(context, others):
         port = service.ports[0]
         number = service.name.removeprefix(service.group).replace("-", " ")
         source: dict[str, Any] = {"name": service.product + number, "uid": service.name}
+        kind = service.group
+        if service.name == _metrics(context):
+            kind = "prometheus"  # the same to dashboards and bookmarks, whatever answers
+            source = {"name": "Prometheus", "uid": kind}
         source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{service.name}:{port.number}"}
-        source |= _DATASOURCES[service.group](context, planned) | _login(context, port.scheme)
+        source |= _DATASOURCES[kind](context, planned) | _login(context, port.scheme)
         if service.replica_of and port.scheme == "https":
             source["jsonData"] = {**source["jsonData"], "serverName": service.replica_of}
         sources.append(source)
     return sources
 
 
-def _shown(services: Sequence[Service]) -> list[Service]:
-    """The datasources. Of Prometheus the first only: what several replicas have, a querier shows as one."""
-    return [each for each in services if each.group in _DATASOURCES and each.replica_of != "prometheus"]
+def _shown(context: Context, services: Sequence[Service]) -> list[Service]:
+    """The datasources; for metrics one alone."""
+    others = {*_DATASOURCES} - {"prometheus"}
+    return [each for each in services if each.group in others or each.name == _metrics(context)]
+
+
+def _metrics(context: Context) -> str:
+    """Network name of what answers queries: Prometheus, or Thanos, which shows all replicas and the bucket as one."""
+    return asked_by_people(context) or "prometheus"
 
 
 def _login(context: Context, scheme: str) -> dict[str, Any]:
@@ -176,7 +187,7 @@ def _with_ca(context: Context, settings: dict[str, Any]) -> dict[str, Any]:
 def _prometheus_source(context: Context, planned: set[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {
         "httpMethod": "POST",
-        "prometheusType": "Prometheus",
+        "prometheusType": "Thanos" if asked_by_people(context) else "Prometheus",
         "timeInterval": context.config.scrape.interval,
         "manageAlerts": False,
     }

@@ -24,6 +24,10 @@ from components.spec import Call, File, Metrics, Probe, Reload, Resources, Servi
 from components.yaml_text import dump
 
 NAME, PORT = "prometheus", 9090
+USER, DATA = "65534:65534", "/prometheus"
+BLOCK = "2h"
+"""Length of blocks where they are uploaded. Prometheus must not merge them then: a merged block cannot be uploaded
+once parts of it are, for the same samples would be in the bucket twice. Thanos' compactor merges them there."""
 REPLICA = "replica"
 """External label that tells replicas apart; a querier shows series that differ in nothing else as one."""
 _FOLDER = "/etc/prometheus"
@@ -57,7 +61,7 @@ def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[Fil
         name=NAME,
         product="Prometheus",
         image=context.image(NAME),
-        user="65534:65534",
+        user=USER,
         resources=server_limits(context),
         config_folder=_FOLDER,
         files=files,
@@ -65,7 +69,7 @@ def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[Fil
         calls=_calls(context, others, own),
         api=platform_api(context, others),
         ports=(context.port("http", PORT, "prometheus", context.access.scheme),),
-        volumes=(Volume("prometheus-data", "/prometheus"),),
+        volumes=(Volume("prometheus-data", DATA),),
         stop_grace=120,
         reload=Reload("SIGHUP", loaded="Completed loading of configuration file", rejected="Error reloading config"),
         metrics=(own,),
@@ -73,13 +77,21 @@ def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[Fil
     folder, scheme = service.mounted_config, context.access.scheme
     args = (
         f"--config.file={folder}/prometheus.yml",
-        "--storage.tsdb.path=/prometheus",
+        f"--storage.tsdb.path={DATA}",
+        *_block_args(context),
         *context.web_urls(NAME, PORT),
         "--enable-feature=exemplar-storage",
         *context.access.web_args(folder),
     )
     check = ("promtool", "check", "healthy", f"--url={scheme}://localhost:{PORT}", *context.access.client_args(folder))
     return replace(service, args=args, probe=Probe(check))
+
+
+def _block_args(context: Context) -> tuple[str, ...]:
+    """With a bucket all blocks stay as short as they are uploaded, for which see `BLOCK`."""
+    if not context.config.storage.thanos:
+        return ()
+    return tuple(f"--storage.tsdb.{which}-block-duration={BLOCK}" for which in ("min", "max"))
 
 
 def _config(context: Context, others: Sequence[Service], own: Metrics, number: int) -> dict[str, Any]:

@@ -29,10 +29,13 @@ def scrape_job(context: Context, metrics: Metrics, service: Service | str, *repl
             job["tls_config"] = {**job["tls_config"], "server_name": host}
     else:
         job["static_configs"] = [{"targets": [f"{name}:{metrics.port}" for name in (host, *replicas)]}]
-    if metrics.drop:
-        job["metric_relabel_configs"] = [
-            {"source_labels": ["__name__"], "regex": pattern, "action": "drop"} for pattern in metrics.drop
-        ]
+    relabelled = [{"source_labels": ["__name__"], "regex": pattern, "action": "drop"} for pattern in metrics.drop]
+    relabelled += [
+        {"source_labels": ["__name__"], "regex": pattern, "target_label": "__name__", "replacement": name}
+        for pattern, name in metrics.rename
+    ]
+    if relabelled:
+        job["metric_relabel_configs"] = relabelled
     return job
 
 

@@ -13,9 +13,11 @@ FILE = "stacks/Pulumi.test.yaml"
 SERVICE: dict[str, Any] = {"name": "shop", "team": "web", "discovery": {"static": {"targets": ["shop:8080"]}}}
 PROBE = {"name": "home", "target": "https://example.com"}
 SLACK = {"type": "slack", "url": {"secret": "slackUrl"}}
-PRODUCTS = (
+SIZED = (
     "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics, backup"
 )
+PRODUCTS = f"{SIZED}, thanos"
+SIZED += ", thanos-sidecar, thanos-store, thanos-query, thanos-query-frontend, thanos-compact"
 
 
 def error_of(**changes: Any) -> str:
@@ -161,7 +163,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"resources": {"promtheus": {"cpus": 1}}},
-        f"resources.promtheus: is no product; products: {PRODUCTS}\n      hint: did you mean prometheus?",
+        f"resources.promtheus: is no product; products: {SIZED}\n      hint: did you mean prometheus?",
     ),
     (
         {"images__overrides": {"loki": "docker.io/grafana/loki:3.0.0"}},

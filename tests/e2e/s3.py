@@ -34,6 +34,7 @@ class S3Server:
         names += [f"{part}.port{kind}" for part in ("s3", "master", "volume", "filer") for kind in ("", ".grpc")]
         ports = dict(zip(names, free_ports(len(names)), strict=True))
         self.endpoint = f"http://{address}:{ports['s3.port']}"
+        self._filer = f"http://{address}:{ports['filer.port']}"
         (folder / "data").mkdir(parents=True)
         (folder / "s3.json").write_text(json.dumps({"identities": [_IDENTITY]}))
         self._command = [program, "server", "-s3", f"-dir={folder}/data", f"-ip={address}", f"-ip.bind={address}"]
@@ -54,6 +55,32 @@ class S3Server:
         with suppress(httpx.TransportError):
             return httpx.get(f"{self.endpoint}/healthz", trust_env=False).is_success
         return False
+
+    def make_bucket(self, name: str) -> None:
+        """A bucket, as the server keeps it: a folder."""
+        assert httpx.post(f"{self._filer}/buckets/{name}/", trust_env=False).is_success
+
+    def listed(self, path: str) -> list[str]:
+        """Names below a folder of a bucket: `metrics`, `metrics/01K...`."""
+        names: list[str] = []
+        while True:
+            last = {"lastFileName": names[-1]} if names else {}
+            answer = httpx.get(
+                f"{self._filer}/buckets/{path}/",
+                params={"limit": 1000, **last},
+                headers={"Accept": "application/json"},
+                trust_env=False,
+            )
+            if not answer.is_success:
+                return names
+            found = answer.json()
+            names += [entry["FullPath"].rpartition("/")[2] for entry in found["Entries"] or ()]
+            if not found["ShouldDisplayLoadMore"]:
+                return names
+
+    def content(self, path: str) -> str:
+        """The text of an object."""
+        return httpx.get(f"{self._filer}/buckets/{path}", trust_env=False).raise_for_status().text
 
     def stop(self) -> None:
         """End it, at once where it does not end by itself; what it holds stays."""

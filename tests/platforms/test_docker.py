@@ -443,7 +443,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "stop_grace": {"stop_grace": 31},
     "entrypoint": {"entrypoint": ("sh", "script")},
 }
-NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api", "replica_of", "shares"}
+NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api", "replica_of", "shares", "beside"}
 """What Prometheus' configuration honours; what holds by itself on one machine with one network; what is refused; what
 says in which order replicas are touched (test_replicas.py); what needs a second service (below)."""
 
@@ -502,6 +502,21 @@ def test_a_shared_volume_is_that_of_the_service_before_and_waited_for() -> None:
 def test_a_writable_path_of_the_host_is_mounted_so() -> None:
     found = seen(replace(PLAIN, host_mounts=(HostMount("/srv/copies", "/repository", writable=True),)))
     assert "'readOnly': False" in str(found) or "'read_only': False" in str(found)
+
+
+def test_what_runs_beside_a_service_sees_its_data_and_makes_none_of_its_own() -> None:
+    beside = replace(PLAIN, name="watcher", beside="thing", volumes=(), ports=(), reload=None)
+    deployment = deploy(stack(), plan=Plan("test", (PLAIN, beside)), secrets={"token": "value-of-token"})
+    mounted = {
+        each.name: {(volume["volumeName"], volume["containerPath"]) for volume in each.values["volumes"]}
+        for each in deployment.of("docker:index/container:Container")
+    }
+    data = ("observatory-test-thing-data", "/data")
+    assert mounted["watcher"] == {data, ("observatory-test-watcher-config", "/etc/thing")}
+    assert data in mounted["thing"]
+    assert [each.name for each in deployment.of("docker:index/volume:Volume")] == ["thing-data"]
+    with pytest.raises(ValueError, match="watcher runs beside thing, which has to be planned before it"):
+        deploy(stack(), plan=Plan("test", (beside, PLAIN)), secrets={"token": "value-of-token"})
 
 
 def test_the_same_service_gives_the_same_resources() -> None:

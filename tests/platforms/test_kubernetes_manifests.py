@@ -41,8 +41,12 @@ every_service = pytest.mark.parametrize(("name", "service"), SERVICES)
 PEM_OR_TOKEN = re.compile(r"<(secret|bcrypt):")
 
 
+def pod_name(service: Service) -> str:
+    return service.beside or service.name
+
+
 def workload_of(name: str, service: Service) -> Manifest:
-    return next(each for each in of_kind(objects(name), *WORKLOADS) if each["metadata"]["name"] == service.name)
+    return next(each for each in of_kind(objects(name), *WORKLOADS) if each["metadata"]["name"] == pod_name(service))
 
 
 # Every object
@@ -89,6 +93,10 @@ def test_it_has_an_account_a_policy_a_network_name_and_one_workload(name: str, s
     stack = on_cluster(name)
     found = service_manifests(stack, service)
     kinds = [each["kind"] for each in found]
+    if service.beside:
+        assert {*kinds} <= {"ConfigMap", "Secret", "NetworkPolicy", "Service"}
+        assert kinds[-2:] == ["NetworkPolicy", "Service"]
+        return
     for kind in ("ServiceAccount", "NetworkPolicy", "Service"):
         shared = kind == "Service" and service.group_name and not service.replica_of
         assert kinds.count(kind) == (2 if shared else 1)
@@ -128,7 +136,7 @@ def test_its_containers_have_no_rights(name: str, service: Service) -> None:
     assert pod["securityContext"]["runAsNonRoot"] is True
     assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
     assert pod["automountServiceAccountToken"] is False
-    assert pod["serviceAccountName"] == service.name
+    assert pod["serviceAccountName"] == pod_name(service)
     assert "hostNetwork" not in pod
     for container in containers_of(workload):
         assert container["securityContext"] == {
@@ -144,7 +152,10 @@ def test_its_containers_have_no_rights(name: str, service: Service) -> None:
 
 @every_workload
 def test_it_runs_what_was_planned(name: str, service: Service) -> None:
-    (container,) = pod_of(workload_of(name, service))["containers"]
+    together = {each.name: each for each in on_cluster(name).plan.services if pod_name(each) == pod_name(service)}
+    containers = {each["name"]: each for each in pod_of(workload_of(name, service))["containers"]}
+    assert containers.keys() == together.keys()
+    container = containers[service.name]
     assert container["image"] == service.image
     assert container.get("args", []) == list(service.args)
     assert {each["name"]: each["value"] for each in container.get("env", [])} == dict(service.env)
@@ -157,9 +168,9 @@ def test_it_runs_what_was_planned(name: str, service: Service) -> None:
         assert container[kind]["timeoutSeconds"] == service.probe.timeout
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 900
     assert container["livenessProbe"]["failureThreshold"] > container["readinessProbe"]["failureThreshold"]
-    assert pod_of(workload_of(name, service))["terminationGracePeriodSeconds"] == service.stop_grace
+    assert pod_of(workload_of(name, service))["terminationGracePeriodSeconds"] >= service.stop_grace
     mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in container.get("volumeMounts", [])}
-    for path in (*(volume.path for volume in service.volumes), *service.scratch):
+    for path in (*(volume.path for volume in together[pod_name(service)].volumes), *service.scratch):
         assert mounts.pop(path) is False
     for mount in service.host_mounts:
         assert mounts.pop(mount.path) is True
@@ -248,7 +259,7 @@ def test_only_two_may_ask_the_api_server_and_only_for_what_the_stack_file_says(n
             assert {*rule["verbs"]} <= {"get", "list", "watch"}
             assert not {"secrets", "configmaps", "*", "nodes/proxy"} & {*rule.get("resources", [])}
     asks_nodes = monitor.kubelet or stack.config.exporters.cadvisor
-    assert len(of_kind(found, "ClusterRole")) == asks_nodes + monitor.workloads
+    assert len(of_kind(found, "ClusterRole")) == asks_nodes * len(stack.plan.replicas("prometheus")) + monitor.workloads
 
 
 def test_what_is_watched_everywhere_is_listed_and_watched_and_no_more() -> None:

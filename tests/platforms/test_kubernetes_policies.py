@@ -14,7 +14,12 @@ every_cluster = pytest.mark.parametrize("name", CLUSTERS)
 
 def place(name: str, service: Service) -> tuple[str, dict[str, str]]:
     stack = on_cluster(name)
-    return stack.namespace_of(service), stack.labels(service)
+    host = stack.plan.service(service.beside) or service
+    return stack.namespace_of(service), stack.labels(host)
+
+
+def pod(service: Service) -> str:
+    return service.beside or service.name
 
 
 @every_cluster
@@ -33,13 +38,17 @@ def test_every_namespace_is_closed_by_default(name: str) -> None:
 @every_cluster
 def test_between_services_exactly_the_connections_of_the_plan_are_open(name: str) -> None:
     plan, found = on_cluster(name).plan, objects(name)
+    pods = {each.name: pod(each) for each in plan.services}
     for caller in plan.services:
         for callee in plan.services:
             for port in (*(each.number for each in ports_of(callee)), 12345):
-                if caller is callee:
+                if pod(caller) == pod(callee):
                     continue
-                planned = any(
-                    call.service == callee.name and call.port in (port, None) and port != 12345 for call in caller.calls
+                planned = port != 12345 and any(
+                    pods.get(call.service) == pod(callee) and call.port in (port, None)
+                    for each in plan.services
+                    if pod(each) == pod(caller)  # a policy is for a pod, whichever program of it speaks
+                    for call in each.calls
                 )
                 way = f"{caller.name} -> {callee.name}:{port}"
                 assert is_open(found, place(name, caller), place(name, callee), port) == planned, way
