@@ -6,6 +6,7 @@ import pulumi
 from pulumi.dynamic import Resource as DynamicResource
 
 from components.config import StackConfig
+from components.config.stack import THANOS
 from components.config.storage import Bucket
 from components.context import browsable
 from components.platforms.base import Platform
@@ -48,7 +49,7 @@ class MonitoringStack(pulumi.ComponentResource):
         for service in plan.services:
             component = ServiceComponent(service, self)
             before = [last[service.group]] if service.group in last else []
-            before += stored if service.product == "thanos" else []
+            before += stored if service.group in THANOS else []
             last[service.group] = platform.deploy(service, component, self.secrets, before)
             component.register_outputs({})
         for note in plan.notes:

@@ -13,7 +13,7 @@ from components.config import StackConfig
 from components.plan import plan_stack_file
 from components.services.grafana import ADMIN_PASSWORD
 from components.spec import Plan
-from operations import checks_alertmanager, checks_grafana, checks_prometheus, checks_tracing, console
+from operations import checks_alertmanager, checks_grafana, checks_prometheus, checks_thanos, checks_tracing, console
 from operations.cluster import forwarded
 from operations.errors import CommandError
 from operations.http import Credentials, Endpoint, endpoint_url
@@ -29,6 +29,7 @@ _PORTS = {
     "jaeger": ("jaeger", "ui", "jaeger"),
     "otlp": ("jaeger", "otlp-http", "otlp_http"),
     "grafana": ("grafana", "http", "grafana"),
+    "thanos": ("thanos-query-frontend", "http", "thanos"),
 }
 """Endpoint to service, its port, and the key of the stack file that publishes it."""
 
@@ -80,13 +81,20 @@ def _read(file: Path) -> str:
         raise CommandError(f"{file} cannot be read: {error}") from None
 
 
+def _ports(config: StackConfig) -> dict[str, tuple[str, str, str]]:
+    """The endpoints of a stack: of Thanos the component that people ask, be it the query frontend or the querier."""
+    if config.storage.thanos and not config.storage.query_frontend:
+        return {**_PORTS, "thanos": ("thanos-query", "http", "thanos")}
+    return _PORTS
+
+
 def connect(config: StackConfig, plan: Plan, secrets: Secrets) -> tuple[dict[str, Endpoint], dict[str, str]]:
     """The endpoints that can be reached from here, and why the others cannot."""
     engine = config.docker.host or os.environ.get("DOCKER_HOST", "")
     credentials = secrets.access(config)
     endpoints: dict[str, Endpoint] = {}
     reasons: dict[str, str] = {}
-    for name, (product, port_name, key) in _PORTS.items():
+    for name, (product, port_name, key) in _ports(config).items():
         service = plan.service(product)
         if service is None:
             left_out = product in plan.unavailable
@@ -138,6 +146,7 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
         ("prometheus", checks_prometheus.CHECKS),
         ("alertmanager", checks_alertmanager.CHECKS),
         ("alertmanager-2", checks_alertmanager.REPLICA_CHECKS),
+        ("thanos-query", checks_thanos.CHECKS),
         ("jaeger", checks_tracing.CHECKS),
         ("grafana", checks_grafana.CHECKS if config.grafana.enabled else ()),
     )
@@ -170,7 +179,7 @@ def verify_command(
     """Verify a stack and print what was found."""
     start = time.monotonic()
     config, plan = plan_stack_file(stack)
-    with forwarded(config, plan, {(product, port) for product, port, _ in _PORTS.values()}) as reached:
+    with forwarded(config, plan, {(product, port) for product, port, _ in _ports(config).values()}) as reached:
         secrets = Secrets(stack, password_file, ca_file)
         return _verify_reached(config, reached, secrets, start, json, patience, junit)
 
