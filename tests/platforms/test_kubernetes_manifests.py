@@ -130,7 +130,8 @@ def test_its_name_and_ports_on_the_network_are_those_of_the_plan(name: str, serv
 def test_its_containers_have_no_rights(name: str, service: Service) -> None:
     workload = workload_of(name, service)
     pod = pod_of(workload)
-    assert on_cluster(name).labels(service) == workload["spec"]["template"]["metadata"]["labels"]
+    host = on_cluster(name).plan.service(service.beside) or service
+    assert on_cluster(name).labels(host) == workload["spec"]["template"]["metadata"]["labels"]
     user, group = map(int, service.user.split(":"))
     assert pod["securityContext"]["runAsUser"] == user != 0
     assert pod["securityContext"]["runAsGroup"] == group

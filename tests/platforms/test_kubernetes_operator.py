@@ -217,6 +217,7 @@ NOT_ITS_BUSINESS = {
     "per_node": "refused, as it has volumes",
     "replica_of": "replicas of Prometheus need a bucket, which is refused with an operator",
     "group_name": "the same",
+    "beside": "what runs beside it needs a bucket, too",
     "meets_services": "says on Docker which networks to join",
     "probe": "the operator has its own, which ask the same",
     "reload": "the operator's own",
