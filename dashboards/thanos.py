@@ -94,13 +94,14 @@ def _bucket(board: Board) -> None:
             Query(uploads, "{{instance}}"),
         )
     )
-    rounds = _rate("thanos_shipper_dir_sync_failures_total", _SIDECAR, "instance")
     board.add(
         graph(
-            "Failed rounds",
-            "Rounds in which a sidecar could not upload what was there.",
+            "Rounds of uploads",
+            "Rounds in which a sidecar looked for new blocks, two in a minute: ended well, and those in which it could "
+            "not upload what was there.",
             "cps",
-            Query(rounds, "{{instance}}"),
+            Query(_rate("thanos_shipper_dir_syncs_total", _SIDECAR, "instance"), "{{instance}}"),
+            Query(_rate("thanos_shipper_dir_sync_failures_total", _SIDECAR, "instance"), "{{instance}} failed"),
         )
     )
     failures = _rate("thanos_objstore_bucket_operation_failures_total", _THANOS, "job", "operation")
