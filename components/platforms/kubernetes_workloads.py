@@ -105,7 +105,7 @@ def _beside(stack: Stack, service: Service) -> list[Service]:
     """The further programs of a pod: refused where they need what only a pod of their own could give them."""
     found = stack.beside(service)
     for each in found:
-        own = ("volumes", "host_mounts", "host_pid", "per_node", "capabilities", "api", "reload")
+        own = ("volumes", "shares", "host_mounts", "host_pid", "per_node", "capabilities", "api", "reload")
         if asked := [name for name in own if getattr(each, name)]:
             raise ValueError(f"{each.name} runs beside {service.name} and cannot have its own {', '.join(asked)}")
         if each.user != service.user:
