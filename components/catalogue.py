@@ -26,6 +26,8 @@ DERIVED = ("services", "slo")
 """Subjects whose series the stack records itself, from what services declare."""
 CLUSTER = ("kubelet", "apiserver", "coredns")
 """Subjects of a Kubernetes cluster itself, where a stack is on one and watches it."""
+FEDERATION = "federation"
+"""Subject of stacks that collect series of other Prometheus servers."""
 EVERYWHERE = "scraping"
 """Metrics that Prometheus adds to every scrape, and that any program may have."""
 PROBES = "probe"

@@ -12,6 +12,7 @@ from components.catalogue import (
     DERIVED,
     EVERYWHERE,
     EXPOSED,
+    FEDERATION,
     PROBES,
     RuleFile,
     all_alerts,
@@ -47,6 +48,7 @@ def chosen_groups(config: StackConfig, products: Iterable[str]) -> RuleGroups:
     recorded by another rule that is on. So no rule waits for what never comes.
     """
     planned = set(products) | cluster_subjects(config) | storage_subjects(config)
+    planned |= {FEDERATION} if config.federation else set()
     known = set(exposed_series(EVERYWHERE)) | exposed_by_services(config)
     known = known.union(*(exposed_series(product) for product in planned))
     if "blackbox-exporter" in planned and (config.probes or config.access):

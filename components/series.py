@@ -40,6 +40,8 @@ PROBE_SERIES, CONTAINER_SERIES = 22, 50
 CLUSTER = {"kubelet": 3000, "apiserver": 5000, "coredns": 700}
 """Usual figures; of the kubelet for each node, of the others for the cluster."""
 CLUSTER_CONTAINER_SERIES = 90
+FEDERATED = 2000
+"""Of a region that a global server collects: what its rules record, by default."""
 OTHER = 500
 """Of any other program of the stack."""
 OBJECT_SERIES = 25
@@ -96,6 +98,16 @@ def sources(
             Source("probes", probes.count(each), probes.count(each) * (PROBE_SERIES + SCRAPE_SERIES), each, "measured")
             for each in sorted(set(probes))
         ]
+    found += [
+        Source(
+            f"federate-{server.name}",
+            1,
+            FEDERATED + SCRAPE_SERIES,
+            seconds(server.interval) if server.interval else interval,
+            "assumed",
+        )
+        for server in config.federation
+    ]
     found += list(_own(config, planned, interval, given))
     jobs = len(found) + len(config.probes)
     count = sum(len(each) for each in groups.values())

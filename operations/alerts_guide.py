@@ -6,7 +6,17 @@ from collections import Counter
 from typing import Any
 
 import dashboards
-from components.catalogue import CLUSTER, DERIVED, EXPOSED, METRICS, ROOT, RuleFile, rule_file, rule_subjects
+from components.catalogue import (
+    CLUSTER,
+    DERIVED,
+    EXPOSED,
+    FEDERATION,
+    METRICS,
+    ROOT,
+    RuleFile,
+    rule_file,
+    rule_subjects,
+)
 from components.rules import settled_groups
 from components.yaml_text import load
 from operations import console
@@ -88,6 +98,8 @@ def _about(subject: str) -> str:
         return "What services promise. On when a service has `objectives`."
     if subject == "services":
         return "Every monitored service. On when the stack has one."
+    if subject == FEDERATION:
+        return "Regions under a global Prometheus. On when the stack file has a `federation`."
     if subject in CLUSTER:
         return "On when the stack is on Kubernetes and watches this part of the cluster (`kubernetes.monitor`)."
     return "On when the product is deployed."

@@ -18,6 +18,7 @@ import dashboards
 from components import objectives, onboarding
 from components.catalogue import ROOT, all_alerts, everything_known
 from components.config import StackConfig
+from components.config.federation import LABEL as REGION
 from components.config.metrics import series_names
 from components.notes import counted, route_notes, routed_labels
 from components.onboarding import declared, declared_series
@@ -75,13 +76,15 @@ def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     """
     known = known_metrics(config, plan).union(*map(declared_series, config.services))
     labels = _labels_by_metric(config)
+    # With a federation every rule passes over the regions' series, which have this label; own ones need not have it.
+    always = {"__name__", REGION} if config.federation else {"__name__"}
     for file, rule in rules(plan):
         name = f"{file}: {rule.get('alert') or rule.get('record')}"
         for metric in sorted(metrics_in(rule["expr"]) - known):
             near = difflib.get_close_matches(metric, known, n=1, cutoff=0.8)
             yield f"{name} asks for {metric}, which nothing in this stack stores" + (f"; {near[0]}?" if near else "")
         for selector in selectors(rule["expr"]):
-            asked = {matcher.name for matcher in selector.matchers.matchers} - {"__name__"}
+            asked = {matcher.name for matcher in selector.matchers.matchers} - always
             without: dict[str, list[str]] = {}
             for service, had in labels.get(selector.name or "", ()):
                 for label in asked - had if concerns(selector, service) else ():

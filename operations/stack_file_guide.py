@@ -136,6 +136,15 @@ backup:
   schedule: "02:30"
   keep: {daily: 7, weekly: 4, monthly: 6}
 """,
+    "federation[]": """\
+federation:
+  - {name: eu, url: "https://prometheus.eu.example.com"}
+  - name: us
+    url: https://prometheus.us.example.com
+    interval: 30s
+    authentication: {basic: {username: observatory, password: {secret: usPassword}}}
+    tls: {ca: {secret: usCa}, server_name: prometheus}
+""",
     "services[].discovery.kubernetes": """\
 platform: kubernetes
 kubernetes: {context: production}
@@ -237,6 +246,7 @@ NOTES: dict[str, str] = {
     "ports": "A port on another address than loopback needs [`access`](#access). Jaeger's four ports have no login, so "
     "they are refused there; put a proxy with a login before them.",
     "storage": "A bare word is the backend: `storage: local`.",
+    "federation[]": "See [a global server over regions](federation.md).",
     "resources.<name>": f"Products: {', '.join(f'`{name}`' for name in PRODUCTS)}. What is not set keeps the product's "
     "own default; `./observatory plan` shows the result.",
     "images": f"Overrides name a product: {', '.join(f'`{name}`' for name in PRODUCTS)}. "

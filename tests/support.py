@@ -329,7 +329,32 @@ THANOS: dict[str, Any] = {
 }
 """Samples in a bucket, with all that can be said about it."""
 
+FEDERATED: dict[str, Any] = {
+    "environment": "world",
+    "services": [
+        {
+            "name": "shop",
+            "team": "web",
+            "discovery": {"static": {"targets": ["shop:80"]}},
+            "exposes": ["http"],
+            "objectives": {"availability": {"target": "99.9%"}},
+        }
+    ],
+    "federation": [
+        {
+            "name": "eu",
+            "url": "https://eu.example.com/prometheus/",
+            "interval": "5s",
+            "authentication": {"basic": {"username": "world", "password": {"secret": "euPassword"}}},
+            "tls": {"ca": {"secret": "euCa"}},
+        },
+        {"name": "us-west", "url": "http://us.example.com:9090", "match": ['{__name__=~"service:.+", team="web"}']},
+    ],
+}
+"""A global server over two regions."""
+
 GENERATED: dict[str, dict[str, Any]] = {
+    "federated": FEDERATED,
     "routed": ROUTED,
     "minimal": MINIMAL,
     "everything": EVERYTHING,

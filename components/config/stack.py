@@ -14,6 +14,7 @@ from components.config.backup import Backup, backup_problems
 from components.config.base import Model, Name, seconds
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
+from components.config.federation import FederatedServer, federation_problems
 from components.config.high_availability import HighAvailability, high_availability_problems
 from components.config.kubernetes import Kubernetes
 from components.config.platform import only_own_settings, platform_problems
@@ -87,6 +88,7 @@ OWN_JOBS = (
     "jaeger-spans",
     "kube-state-metrics-telemetry",
     "probe",
+    "federate",
     "kubelet",
     "apiserver",
     "coredns",
@@ -113,6 +115,9 @@ class StackConfig(Model):
     storage: Storage = Field(default=Storage(), description="Where samples are kept: `local`, or in a bucket.")
     high_availability: HighAvailability = HighAvailability()
     services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
+    federation: tuple[FederatedServer, ...] = Field(
+        default=(), description="Prometheus servers of regions, whose results this one collects."
+    )
     probes: tuple[BlackboxProbe, ...] = Field(default=(), description="What is asked from outside.")
     demo: bool = Field(
         default=False, description="Example services under traffic, deployed beside the stack and monitored by it."
@@ -143,6 +148,7 @@ class StackConfig(Model):
             self._check_scrape,
             self._check_storage,
             self._check_services,
+            self._check_federation,
             self._check_probes,
             self._check_ports,
             self._check_access,
@@ -183,7 +189,7 @@ class StackConfig(Model):
             if self.demo and service.name.startswith("demo-"):
                 hint = "call it otherwise, or leave the demo out"
                 yield Problem(f"{key}.name", "begins like those of the demo's own services", service.name, hint)
-            if service.name in OWN_JOBS or service.name.startswith("probe-"):
+            if service.name in OWN_JOBS or service.name.startswith(("probe-", "federate-")):
                 yield Problem(f"{key}.name", "is the name of a scrape job of the stack itself", service.name)
             if service.name in seen:
                 yield Problem(f"{key}.name", "is there twice; each name is one scrape job", service.name)
@@ -195,6 +201,9 @@ class StackConfig(Model):
             yield from self._check_instances(key, service)
             yield from declaration_problems(key, service, interval)
         yield from promise_problems(self.services, self.retention_time, self.alerts)
+
+    def _check_federation(self) -> Iterator[Problem]:
+        yield from federation_problems(self)
 
     def _check_instances(self, key: str, service: MonitoredService) -> Iterator[Problem]:
         count = len(service.discovery.static.targets) if service.discovery.static else 0

@@ -10,6 +10,7 @@ from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
 from components.replicas import as_replica, replica_name
 from components.rules import RuleGroups, rule_files
+from components.services.federation import federation_calls, federation_jobs, federation_secrets, own_series_only
 from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
 from components.services.scraping import (
     capped_timeout,
@@ -43,6 +44,7 @@ def prometheuses(context: Context, others: Sequence[Service], groups: RuleGroups
 
     All of them evaluate `groups`.
     """
+    groups = own_series_only(context.config, groups)
     rules = rule_files(context, groups, [service.name for service in others] + [NAME])
     return tuple(as_replica(_prometheus(context, others, rules, number), number) for number in context.replicas(NAME))
 
@@ -54,6 +56,7 @@ def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[Fil
         *rules,
         *target_files(context),
         *service_secrets(context),
+        *federation_secrets(context),
         *context.access.server_files(),
         *context.access.client_files(f"{_FOLDER}/current"),
     )
@@ -108,6 +111,7 @@ def _config(context: Context, others: Sequence[Service], own: Metrics, number: i
         jobs += [_probe_job(context, probe) for probe in (*config.probes, *_own_probes(context))]
     jobs += cluster_jobs(context)
     jobs += [service_job(context, service) for service in config.services]
+    jobs += federation_jobs(context)
     return {
         "global": {
             "scrape_interval": config.scrape.interval,
@@ -140,7 +144,7 @@ def _calls(context: Context, others: Sequence[Service], own: Metrics) -> tuple[C
             ]
         elif service.discovery.kubernetes is None:
             inside.append(Call())
-    return tuple(dict.fromkeys([*inside, *calls(context)]))
+    return tuple(dict.fromkeys([*inside, *federation_calls(context.config), *calls(context)]))
 
 
 def _alertmanagers(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.config.base import Secret, seconds
+from components.config.federation import FederatedServer
 from components.config.services import Authentication, ClientTls, MonitoredService
 from components.context import Context
 from components.services.kubernetes_discovery import node_targets, service_targets
@@ -51,7 +52,7 @@ def service_job(context: Context, service: MonitoredService) -> dict[str, Any]:
         ("fallback_scrape_protocol", service.fallback_protocol),
     )
     job |= {key: value for key, value in settings if value}
-    job |= _authentication(service.name, service.authentication) | _tls(service.name, service.tls)
+    job |= client_settings(service.name, service)
     job |= {"sample_limit": service.sample_limit, "label_limit": service.label_limit}
     if service.target_limit:
         job["target_limit"] = service.target_limit
@@ -121,6 +122,11 @@ def _secret_path(job: str, use: str) -> str:
     return f"secrets/services/{job}-{use}"
 
 
+def client_settings(job: str, to: MonitoredService | FederatedServer) -> dict[str, Any]:
+    """How a job logs in, and whom it trusts."""
+    return _authentication(job, to.authentication) | _tls(job, to.tls)
+
+
 def _authentication(job: str, authentication: Authentication | None) -> dict[str, Any]:
     if authentication is None:
         return {}
@@ -153,23 +159,27 @@ def _tls(job: str, tls: ClientTls | None) -> dict[str, Any]:
     return {"tls_config": settings}
 
 
-def _secrets_of(service: MonitoredService) -> dict[str, Secret]:
+def _secrets_of(to: MonitoredService | FederatedServer) -> dict[str, Secret]:
     found: dict[str, Secret | None] = {}
-    if authentication := service.authentication:
+    if authentication := to.authentication:
         found["password"] = authentication.basic.password if authentication.basic else None
         found["token"] = authentication.bearer.token if authentication.bearer else None
         found["client-secret"] = authentication.oauth2.client_secret if authentication.oauth2 else None
-    if service.tls:
-        found |= {"ca": service.tls.ca, "certificate": service.tls.certificate, "key": service.tls.key}
+    if to.tls:
+        found |= {"ca": to.tls.ca, "certificate": to.tls.certificate, "key": to.tls.key}
     return {use: secret for use, secret in found.items() if secret}
 
 
 def service_secrets(context: Context) -> tuple[File, ...]:
     """The secret files that the scrape jobs point to; Prometheus reads them again by itself."""
+    return tuple(file for service in context.config.services for file in client_secrets(service.name, service))
+
+
+def client_secrets(job: str, to: MonitoredService | FederatedServer) -> tuple[File, ...]:
+    """The secret files that `client_settings` point to."""
     return tuple(
-        File(_secret_path(service.name, use), secret_token(secret.secret), reload=False)
-        for service in context.config.services
-        for use, secret in _secrets_of(service).items()
+        File(_secret_path(job, use), secret_token(secret.secret), reload=False)
+        for use, secret in _secrets_of(to).items()
     )
 
 
