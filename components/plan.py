@@ -18,8 +18,8 @@ from components.services.backup import backup
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
-from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafana, provisioned
-from components.services.jaeger import jaeger
+from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafanas, provisioned
+from components.services.jaeger import jaegers
 from components.services.kube_state_metrics import kube_state_metrics
 from components.services.node_exporter import node_exporter
 from components.services.prometheus import NAME as PROMETHEUS
@@ -49,27 +49,27 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[s
         # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.kubernetes is not None and config.kubernetes.monitor.workloads, kube_state_metrics),
-        (config.tracing.backend == "jaeger", jaeger),
     ]
     planned = [make(context) for asked, make in wanted if asked]
+    planned += jaegers(context) if config.tracing.backend == "jaeger" else ()
     planned += alertmanagers(context)
     planned += demo(context) if config.demo else ()
     services = [service for service in planned if service.image]
     withheld = [service for service in planned if not service.image]
     # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
-    shown = grafana(context) if config.grafana.enabled else None
-    available = shown is not None and bool(shown.image)
+    shown = grafanas(context) if config.grafana.enabled else ()
+    available = all(service.image for service in shown)
     stored = thanos(context)
     copies = backup(context, services) if config.backup else None
     copying = [copies] if copies and copies.image else []
-    scraped = [*services, *stored, *([shown] if shown and available else []), *copying]
+    scraped = [*services, *stored, *(shown if available else ()), *copying]
     groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
     services += [*prometheuses(context, scraped, groups), *stored]
-    generated: tuple[str, ...] = ()
-    if shown:
-        shown = provisioned(shown, context, [*services, *copying])
-        (services if available else withheld).append(shown)
-        generated = tuple(name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and name in shown.secrets)
+    complete = [provisioned(service, context, [*services, *copying]) for service in shown]
+    (services if available else withheld).extend(complete)
+    generated = tuple(
+        name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and complete and name in complete[0].secrets
+    )
     if copies:
         # Last, for it has to wait for the volumes of the others; what Prometheus knows of it does not change by them.
         copies = backup(context, services)

@@ -12,6 +12,11 @@ def replica_name(product: str, number: int) -> str:
     return product if number == 1 else f"{product}-{number}"
 
 
+def any_of(product: str) -> str:
+    """The network name that leads to one of a product's replicas, where all of them are the same to whoever asks."""
+    return f"{product}-any"
+
+
 def as_replica(service: Service, number: int) -> Service:
     """The same service as its `number`th replica, with volumes of its own. Only the first is published on a host."""
     if number == 1:

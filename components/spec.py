@@ -192,6 +192,8 @@ class Service:
     """
     group_name: str = ""
     """One more network name, which all replicas share; it leads to the address of each one that runs."""
+    entry_name: str = ""
+    """One more network name, for replicas that are all the same to whoever asks: it leads to one that serves."""
     meets_services: bool = False
     """Talks to the user's own services, which live outside of the stack's network."""
     read_only: bool = True

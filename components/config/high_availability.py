@@ -34,6 +34,9 @@ def _check_odd(value: int) -> int:
 Count = Annotated[int, AfterValidator(_check_count), Field(json_schema_extra={"minimum": 2, "maximum": MOST})]
 
 
+REPLICATED = ("prometheus", "alertmanager", "grafana", "jaeger")
+
+
 class HighAvailability(Model):
     """How many of each program there are."""
 
@@ -44,6 +47,12 @@ class HighAvailability(Model):
     )
     alertmanager: Annotated[Count, AfterValidator(_check_odd)] | None = Field(
         default=None, description="A cluster, which sends each message once; an odd number. Default: one."
+    )
+    grafana: Count | None = Field(
+        default=None, description="All show the same. Needs `grafana.database`, which they share. Default: one."
+    )
+    jaeger: Count | None = Field(
+        default=None, description="Needs `tracing.storage` that they share: a database. Default: one."
     )
     one_host: bool = Field(
         default=False,
@@ -58,7 +67,7 @@ class HighAvailability(Model):
     @property
     def asked(self) -> dict[str, int]:
         """Product to its replicas, where there are more than one."""
-        return {name: count for name in ("prometheus", "alertmanager") if (count := self.count(name)) > 1}
+        return {name: count for name in REPLICATED if (count := self.count(name)) > 1}
 
 
 def high_availability_problems(config: StackConfig) -> Iterator[Problem]:
@@ -70,7 +79,29 @@ def high_availability_problems(config: StackConfig) -> Iterator[Problem]:
         reason = "nothing would show their series as one: with backend local each has only its own"
         hint = "leave it out, or keep samples in a bucket: `storage: {backend: thanos, ...}`"
         yield Problem("high_availability.prometheus", reason, str(wanted.prometheus), hint)
+    yield from _shared_problems(config)
     if config.platform == "docker" and not wanted.one_host:
         reason = "replicas on one Docker host do not outlive it"
         hint = "`one_host: true` if it is a program's crash that they are against; else platform: kubernetes"
         yield Problem("high_availability", reason, ", ".join(f"{k}: {v}" for k, v in wanted.asked.items()), hint)
+
+
+def _shared_problems(config: StackConfig) -> Iterator[Problem]:
+    """Replicas that would each have data of their own, so that an answer depended on who gives it."""
+    wanted = config.high_availability
+    if wanted.count("grafana") > 1:
+        key, value = "high_availability.grafana", str(wanted.grafana)
+        if not config.grafana.enabled:
+            yield Problem(key, "there is no Grafana: grafana.enabled is false", value)
+        elif config.grafana.database is None:
+            reason = "each would have users and dashboards of its own, in a file"
+            hint = "`grafana: {database: {host: db.example.com, password: {secret: grafanaDatabase}}}`"
+            yield Problem(key, reason, value, hint)
+    if wanted.count("jaeger") > 1:
+        key, value = "high_availability.jaeger", str(wanted.jaeger)
+        if config.tracing.backend != "jaeger":
+            yield Problem(key, f"there is no Jaeger: tracing.backend is {config.tracing.backend}", value)
+        elif not config.tracing.shared:
+            reason = f"each would have traces of its own: tracing.storage is {config.tracing.storage}"
+            hint = "keep traces in cassandra, elasticsearch or opensearch"
+            yield Problem(key, reason, value, hint)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.config.base import Duration, Matching, Model, Secret, Size, Url, size_bytes
+from components.config.databases import SHARED_STORES, CassandraStore, GrafanaDatabase, SearchStore
 
 
 def _check_address(value: str) -> str:
@@ -83,7 +84,8 @@ class Docker(Model):
     ] = Field(
         default=(),
         description="Existing networks of your services, such as shop_default of a Compose project. Prometheus, the "
-        "blackbox exporter and Jaeger join them; services on the host itself are host.docker.internal.",
+        "blackbox exporter, Jaeger, and Grafana with a database join them; services on the host itself are "
+        "host.docker.internal.",
     )
 
 
@@ -110,11 +112,21 @@ class Tracing(Model):
     """Where traces are kept."""
 
     backend: Literal["jaeger", "none"] = Field(default="jaeger", description="`none` deploys no tracing.")
-    storage: Literal["badger", "memory"] = Field(
-        default="badger", description="badger: on disk; memory: until restart."
+    storage: Literal["badger", "memory", "cassandra", "elasticsearch", "opensearch"] = Field(
+        default="badger",
+        description="badger: on disk; memory: until restart; the others: a database of yours, which has a key of that "
+        "name here.",
     )
-    retention: Duration = Field(default="48h", description="Of traces on disk.")
+    retention: Duration = Field(default="48h", description="Of traces on disk and in Cassandra.")
     max_traces: int = Field(default=50000, ge=100, description="Kept in memory, with storage: memory.")
+    cassandra: CassandraStore | None = Field(default=None, description="With storage: cassandra, and only then.")
+    elasticsearch: SearchStore | None = Field(default=None, description="With storage: elasticsearch, and only then.")
+    opensearch: SearchStore | None = Field(default=None, description="With storage: opensearch, and only then.")
+
+    @property
+    def shared(self) -> bool:
+        """Whether traces are where several Jaegers can find them."""
+        return self.storage in SHARED_STORES
 
 
 class Exporters(Model):
@@ -134,6 +146,9 @@ class Grafana(Model):
         default="admin", description="Login of the administrator."
     )
     admin_password: Secret | None = Field(default=None, description="Default: made up once, kept as a secret output.")
+    database: GrafanaDatabase | None = Field(
+        default=None, description="Where users and dashboards made by hand are kept. Default: a file in its volume."
+    )
     plugins: tuple[
         Annotated[str, Matching(r"^[a-z0-9-]+@\d+\.\d+\.\d+\S*$", "name@version, such as grafana-clock-panel@2.1.3")],
         ...,

@@ -12,6 +12,7 @@ from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting, alerting_problems
 from components.config.backup import Backup, backup_problems
 from components.config.base import Model, Name, seconds
+from components.config.databases import database_problems
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
 from components.config.federation import FederatedServer, federation_problems
@@ -147,6 +148,7 @@ class StackConfig(Model):
         checks = (
             self._check_scrape,
             self._check_storage,
+            self._check_databases,
             self._check_services,
             self._check_federation,
             self._check_probes,
@@ -201,6 +203,9 @@ class StackConfig(Model):
             yield from self._check_instances(key, service)
             yield from declaration_problems(key, service, interval)
         yield from promise_problems(self.services, self.retention_time, self.alerts)
+
+    def _check_databases(self) -> Iterator[Problem]:
+        yield from database_problems(self)
 
     def _check_federation(self) -> Iterator[Problem]:
         yield from federation_problems(self)

@@ -207,7 +207,7 @@ class DockerPlatform:
         )
 
     def _networks(self, service: Service) -> list[docker.ContainerNetworksAdvancedArgs]:
-        names = [service.name, service.group_name] if service.group_name else [service.name]
+        names = [name for name in (service.name, service.group_name, service.entry_name) if name]
         own = docker.ContainerNetworksAdvancedArgs(name=self.network.name, aliases=names)
         others = self.config.docker.networks if service.meets_services else ()
         return [own, *(docker.ContainerNetworksAdvancedArgs(name=name) for name in others)]

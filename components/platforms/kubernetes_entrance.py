@@ -22,8 +22,13 @@ def entrance(stack: Stack, service: Service) -> list[Manifest]:
     return [_route(stack, service, stack.cluster.gateway, host), *_trust(stack, service)]
 
 
+def _entry(service: Service) -> str:
+    """The Service behind the host; where all replicas are the same to people, whichever serves."""
+    return service.entry_name or service.name
+
+
 def _ingress(stack: Stack, service: Service, wanted: Ingress, host: str) -> Manifest:
-    backend = {"service": {"name": service.name, "port": {"name": "http"}}}
+    backend = {"service": {"name": _entry(service), "port": {"name": "http"}}}
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "Ingress",
@@ -41,7 +46,7 @@ def _route(stack: Stack, service: Service, gateway: Gateway, host: str) -> Manif
     parent = {"name": gateway.name, "namespace": gateway.namespace, "sectionName": gateway.section_name}
     rule = {
         "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-        "backendRefs": [{"name": service.name, "port": service.port("http").number}],
+        "backendRefs": [{"name": _entry(service), "port": service.port("http").number}],
     }
     return {
         "apiVersion": GATEWAY_API,
@@ -62,7 +67,7 @@ def _trust(stack: Stack, service: Service) -> list[Manifest]:
     name = f"{service.name}-authority"
     authority: dict[str, Any] = {"group": "", "kind": "ConfigMap", "name": name}
     policy = {
-        "targetRefs": [{"group": "", "kind": "Service", "name": service.name}],
+        "targetRefs": [{"group": "", "kind": "Service", "name": _entry(service)}],
         "validation": {"caCertificateRefs": [authority], "hostname": service.name},
     }
     return [

@@ -72,7 +72,7 @@ class Stack:
 
     def grouped(self, service: Service) -> bool:
         """Whether a service is one of several replicas, or may become so."""
-        return bool(service.group_name) or len(self.plan.replicas(service.group)) > 1
+        return bool(service.group_name or service.entry_name) or len(self.plan.replicas(service.group)) > 1
 
     def group_selector(self, service: Service) -> dict[str, str]:
         """The labels by which the pods of all replicas of a service are found."""

@@ -66,7 +66,8 @@ def _ingress(stack: Stack, service: Service) -> Iterator[Rule]:
     intake = [port.number for port in service.ports if port.intake]
     if intake and stack.cluster.trace_namespaces:
         yield {"from": [_namespace(name) for name in stack.cluster.trace_namespaces], "ports": _tcp(*intake)}
-    if getattr(stack.cluster.hosts, service.name, None):
+    # A host leads to the first of several replicas, or to all where they have a name for that.
+    if getattr(stack.cluster.hosts, service.group if service.entry_name else service.name, None):
         yield {"from": [_namespace(stack.cluster.entrance_namespace)], "ports": _tcp(service.port("http").number)}
 
 

@@ -15,7 +15,7 @@ def group_objects(stack: Stack, service: Service) -> list[Manifest]:
     """What all replicas of a service have together; it stands with the first of them."""
     if service.replica_of or not stack.grouped(service):
         return []
-    return [*_shared_name(stack, service), _disruption_budget(stack, service)]
+    return [*_shared_name(stack, service), *_entry(stack, service), _disruption_budget(stack, service)]
 
 
 def spread(stack: Stack, service: Service) -> dict[str, Any]:
@@ -53,6 +53,15 @@ def _shared_name(stack: Stack, service: Service) -> list[Manifest]:
             },
         }
     ]
+
+
+def _entry(stack: Stack, service: Service) -> list[Manifest]:
+    """One address for all pods that are ready."""
+    if not service.entry_name:
+        return []
+    spec = {"type": "ClusterIP", "selector": stack.group_selector(service), "ports": service_ports(service)}
+    metadata = stack.metadata(service, service.entry_name)
+    return [{"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}]
 
 
 def _disruption_budget(stack: Stack, service: Service) -> Manifest:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from components.context import Context
+from components.replicas import any_of, as_replica
 from components.rules import grafana_url, shown_dashboards, subjects_on
 from components.services.thanos import asked_by_people
 from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume, secret_token
@@ -21,8 +22,13 @@ _FOLDER = "/etc/grafana"
 _CONFIG = f"{_FOLDER}/current"
 
 
-def grafana(context: Context) -> Service:
-    """Plan Grafana's container; `provisioned` gives it its files once everything else is planned."""
+def grafanas(context: Context) -> tuple[Service, ...]:
+    """Plan all replicas of Grafana; `provisioned` gives them their files once everything else is planned."""
+    first = _grafana(context)
+    return tuple(as_replica(first, number) for number in context.replicas(NAME))
+
+
+def _grafana(context: Context) -> Service:
     scheme = context.access.scheme
     return Service(
         name=NAME,
@@ -34,6 +40,9 @@ def grafana(context: Context) -> Service:
         config_folder=_FOLDER,
         ports=(context.port("http", PORT, "grafana", scheme),),
         volumes=(Volume("grafana-data", "/var/lib/grafana"),),
+        entry_name=any_of(NAME) if len(context.replicas(NAME)) > 1 else "",
+        # Its database is outside of the stack's network.
+        meets_services=context.config.grafana.database is not None,
         scratch=("/tmp",),
         probe=Probe(("curl", "-fsSk", "-o", "/dev/null", f"{scheme}://localhost:{PORT}/api/health"), start_period=90),
         reload=Reload(commands=_reload_commands(scheme)),
@@ -43,9 +52,13 @@ def grafana(context: Context) -> Service:
 
 def provisioned(service: Service, context: Context, others: Sequence[Service]) -> Service:
     """Grafana with a datasource for each of `others` that is one, and the dashboards whose products are there."""
-    shown = (Call(each.name, each.ports[0].number) for each in _shown(context, others))
+    sources = _shown(context, others)
+    named, entered = {each.name for each in sources}, {each.group for each in sources if each.entry_name}
+    asked = (each for each in others if each.name in named or each.group in entered)
+    shown = (Call(each.name, each.ports[0].number) for each in asked)
     fetched = (Call(port=443),) if context.config.grafana.plugins else ()
-    return replace(service, files=_files(context, others), calls=(*shown, *fetched))
+    kept = (Call(),) if context.config.grafana.database else ()
+    return replace(service, files=_files(context, others), calls=(*shown, *fetched, *kept))
 
 
 def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
@@ -60,6 +73,7 @@ def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
         File("secrets/admin-password", secret_token(password)),
         File("secrets/netrc", login),
         File("secrets/secret-key", secret_token(SECRET_KEY), live=False),
+        *_database_files(context),
         *_tls_files(context),
         # Datasources hold what these files say, so a rotated password needs a reload here.
         *(replace(file, reload=True) for file in context.access.client_files(_CONFIG)),
@@ -77,6 +91,32 @@ def _tls_files(context: Context) -> tuple[File, ...]:
     return tuple(file for file in context.access.server_files() if file.path != "web.yml")
 
 
+def _database_files(context: Context) -> tuple[File, ...]:
+    database = context.config.grafana.database
+    found = {"database-password": database.password, "database-ca.crt": database.ca} if database else {}
+    return tuple(
+        File(f"secrets/{name}", secret_token(secret.secret), live=False) for name, secret in found.items() if secret
+    )
+
+
+def _database(context: Context) -> dict[str, dict[str, str]]:
+    """Where all that is not provisioned is kept; without this, in a file in the volume."""
+    database = context.config.grafana.database
+    if database is None:
+        return {}
+    settings = {
+        "type": "postgres",
+        "host": f"{database.host}:{database.port}",
+        "name": database.name,
+        "user": database.user,
+        "password": f"$__file{{{_CONFIG}/secrets/database-password}}",
+        "ssl_mode": database.ssl_mode,
+    }
+    if database.ca:
+        settings["ca_cert_path"] = f"{_CONFIG}/secrets/database-ca.crt"
+    return {"database": settings}
+
+
 def _settings(context: Context) -> str:
     """grafana.ini. Secrets are read from files by Grafana's own $__file; nothing phones home."""
     config = context.config
@@ -89,6 +129,7 @@ def _settings(context: Context) -> str:
             "secret_key": f"$__file{{{_CONFIG}/secrets/secret-key}}",
             "cookie_secure": str(bool(config.access)).lower(),
         },
+        **_database(context),
         "users": {"allow_sign_up": "false", "allow_org_create": "false"},
         "auth.anonymous": {"enabled": "false"},
         "analytics": {"reporting_enabled": "false", "check_for_updates": "false", "check_for_plugin_updates": "false"},
@@ -146,7 +187,8 @@ def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, 
         if service.name == _metrics(context):
             kind = "prometheus"  # the same to dashboards and bookmarks, whatever answers
             source = {"name": "Prometheus", "uid": kind}
-        source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{service.name}:{port.number}"}
+        host = service.entry_name or service.name
+        source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{host}:{port.number}"}
         source |= _DATASOURCES[kind](context, planned) | _login(context, port.scheme)
         if service.replica_of and port.scheme == "https":
             source["jsonData"] = {**source["jsonData"], "serverName": service.replica_of}
@@ -155,9 +197,10 @@ def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, 
 
 
 def _shown(context: Context, services: Sequence[Service]) -> list[Service]:
-    """The datasources; for metrics one alone."""
+    """The datasources; for metrics one alone. Of replicas the first, but each Alertmanager has silences to show."""
     others = {*_DATASOURCES} - {"prometheus"}
-    return [each for each in services if each.group in others or each.name == _metrics(context)]
+    firsts = [each for each in services if each.replica_of in ("", "alertmanager")]
+    return [each for each in firsts if each.group in others or each.name == _metrics(context)]
 
 
 def _metrics(context: Context) -> str:

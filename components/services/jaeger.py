@@ -6,7 +6,9 @@ from typing import Any
 
 from components.config.base import go_duration
 from components.context import Context
+from components.replicas import any_of, as_replica
 from components.services import prometheus
+from components.services.jaeger_stores import shared_store, store_files
 from components.services.probes import port_probe
 from components.spec import Call, File, Metrics, Service, Volume
 from components.yaml_text import dump
@@ -16,8 +18,14 @@ OWN_METRICS, SPAN_METRICS, HEALTH = 8888, 8889, 13133
 _FOLDER = "/etc/jaeger"
 
 
-def jaeger(context: Context) -> Service:
-    """Plan Jaeger. Its configuration is read at the start only, so a change of it replaces the container."""
+def jaegers(context: Context) -> tuple[Service, ...]:
+    """Plan all replicas of Jaeger, which share their traces."""
+    first = _jaeger(context)
+    return tuple(as_replica(first, number) for number in context.replicas(NAME))
+
+
+def _jaeger(context: Context) -> Service:
+    """Jaeger. Its configuration is read at the start only, so a change of it replaces the container."""
     tracing = context.config.tracing
     return Service(
         name=NAME,
@@ -28,9 +36,13 @@ def jaeger(context: Context) -> Service:
         args=(f"--config=file:{_FOLDER}/current/jaeger.yaml",),
         env=(("GOMEMLIMIT", f"{context.resources(NAME, 512, 0.5).memory * 8 // 10}MiB"),),
         config_folder=_FOLDER,
-        files=(File("jaeger.yaml", dump(_config(context)), live=False),),
+        files=(File("jaeger.yaml", dump(_config(context)), live=False), *store_files(tracing)),
+        entry_name=any_of(NAME) if len(context.replicas(NAME)) > 1 else "",
         meets_services=True,
-        calls=() if context.config.access else (Call(prometheus.NAME, prometheus.PORT),),
+        calls=(
+            *(() if context.config.access else (Call(prometheus.NAME, prometheus.PORT),)),
+            *((Call(),) if tracing.shared else ()),
+        ),
         ports=(
             context.port("ui", UI, "jaeger"),
             context.port("otlp-grpc", OTLP_GRPC, "otlp_grpc", intake=True),
@@ -98,6 +110,8 @@ def _config(context: Context) -> dict[str, Any]:
 
 def _trace_storage(context: Context) -> dict[str, Any]:
     tracing = context.config.tracing
+    if tracing.shared:
+        return shared_store(tracing)
     if tracing.storage == "memory":
         return {"memory": {"max_traces": tracing.max_traces}}
     return {

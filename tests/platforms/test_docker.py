@@ -440,6 +440,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     },
     "capabilities": {"capabilities": ("NET_RAW",)},
     "group_name": {"group_name": "things"},
+    "entry_name": {"entry_name": "things-any"},
     "stop_grace": {"stop_grace": 31},
     "entrypoint": {"entrypoint": ("sh", "script")},
 }

@@ -98,8 +98,8 @@ def test_it_has_an_account_a_policy_a_network_name_and_one_workload(name: str, s
         assert kinds[-2:] == ["NetworkPolicy", "Service"]
         return
     for kind in ("ServiceAccount", "NetworkPolicy", "Service"):
-        shared = kind == "Service" and service.group_name and not service.replica_of
-        assert kinds.count(kind) == (2 if shared else 1)
+        shared = sum(map(bool, (service.group_name, service.entry_name))) if not service.replica_of else 0
+        assert kinds.count(kind) == 1 + (shared if kind == "Service" else 0)
         assert one(found, kind, service.name)["metadata"]["namespace"] == stack.namespace_of(service)
     assert sum(kinds.count(kind) for kind in (*WORKLOADS, "Prometheus")) == 1
     operated = "Prometheus" in kinds

@@ -218,6 +218,7 @@ NOT_ITS_BUSINESS = {
     "replica_of": "replicas of Prometheus need a bucket, which is refused with an operator",
     "group_name": "the same",
     "beside": "what runs beside it needs a bucket, too",
+    "entry_name": "names replicas, which need a bucket",
     "meets_services": "says on Docker which networks to join",
     "probe": "the operator has its own, which ask the same",
     "reload": "the operator's own",

@@ -158,3 +158,54 @@ def test_the_shared_objects_stand_with_the_first() -> None:
     whole = on_cluster("available-cluster")
     kinds = {s.name: [m["kind"] for m in service_manifests(whole, s)] for s in whole.plan.replicas("alertmanager")}
     assert ["PodDisruptionBudget" in found for found in kinds.values()] == [True, False, False]
+
+
+# One name for whoever serves
+
+
+def shared_cluster() -> tuple[Manifest, ...]:
+    return tuple(manifests(on_cluster("shared-cluster")))
+
+
+@pytest.mark.parametrize("product", ["grafana", "jaeger"])
+def test_on_a_cluster_one_address_leads_to_every_replica_that_is_ready(product: str) -> None:
+    found = of_kind(shared_cluster(), "Service")
+    entry, first = one(found, "Service", f"{product}-any"), one(found, "Service", product)
+    assert entry["spec"]["type"] == "ClusterIP"
+    assert "publishNotReadyAddresses" not in entry["spec"]
+    assert entry["spec"]["ports"] == first["spec"]["ports"]
+    pods = [pod for pod in of_kind(shared_cluster(), "StatefulSet", "Deployment") if product in pod["metadata"]["name"]]
+    assert sorted(pod["metadata"]["name"] for pod in pods) == [product, f"{product}-2"]
+    for pod in pods:
+        assert entry["spec"]["selector"].items() <= pod["spec"]["template"]["metadata"]["labels"].items()
+    assert not first["spec"]["selector"].items() <= pods[1]["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_people_and_senders_of_traces_may_reach_each_replica() -> None:
+    objects = shared_cluster()
+    (entrance,) = of_kind(objects, "Ingress")
+    (path,) = entrance["spec"]["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"]["name"] == "grafana-any"
+    for name, namespace, port in (
+        ("grafana", "ingress-nginx", 3000),
+        ("grafana-2", "ingress-nginx", 3000),
+        ("jaeger", "shop", 4317),
+        ("jaeger-2", "shop", 4317),
+    ):
+        rules = one(objects, "NetworkPolicy", name)["spec"]["ingress"]
+        allowed = [
+            each["port"]
+            for rule in rules
+            for peer in rule["from"]
+            if peer.get("namespaceSelector", {}).get("matchLabels", {}).get("kubernetes.io/metadata.name") == namespace
+            for each in rule["ports"]
+        ]
+        assert port in allowed, name
+
+
+def test_on_docker_every_replica_answers_to_that_name() -> None:
+    for name in ("grafana", "grafana-2", "jaeger", "jaeger-2"):
+        container = deployed("shared").container(name)
+        assert container["networksAdvanced"][0]["aliases"] == [name, f"{name.removesuffix('-2')}-any"]
+        published = [port["external"] for port in container.get("ports", [])]
+        assert bool(published) == (not name.endswith("-2"))
