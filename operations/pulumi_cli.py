@@ -102,13 +102,20 @@ class Pulumi:
 
     def exists(self) -> bool:
         """Whether the stack has been made in Pulumi's backend."""
+        return self._state() is not None
+
+    def resources(self) -> list[dict[str, Any]]:
+        """What the last deployment left in the stack's state, secrets encrypted; nothing for an unknown stack."""
+        return list(((self._state() or {}).get("deployment") or {}).get("resources") or [])
+
+    def _state(self) -> dict[str, Any] | None:
         try:
-            self.ask("stack", "export")
+            found: dict[str, Any] = json.loads(self.ask("stack", "export"))
         except CommandError as error:
             if "no stack named" in error.message:
-                return False
+                return None
             raise
-        return True
+        return found
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs, secrets in plain text."""

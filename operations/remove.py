@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from components.config import StackConfig, load_stack_file
 from operations import console
@@ -12,6 +13,8 @@ from operations.errors import CommandError, UsageError
 from operations.pulumi_cli import Pulumi
 
 LABEL = "observatory.environment"
+BUCKET = "pulumi-python:dynamic/storage:Bucket"
+_WITH_DATA = ("docker:index/volume:Volume", "kubernetes:core/v1:PersistentVolumeClaim", BUCKET)
 
 
 class Volumes:
@@ -81,6 +84,12 @@ def down_command(stack: str) -> int:
     load_stack_file(stack)
     pulumi = Pulumi.of(stack)
     _known(pulumi)
+    if lost := sorted(_name(each) for each in pulumi.resources() if _unguarded(each)):
+        raise CommandError(
+            f"{stack} was deployed with data.keep: false, so its data would go with the containers:\n"
+            + "\n".join(f"  {name}" for name in lost),
+            f"deploy it with data.keep: true first; or ./observatory destroy {stack} --delete-data, which removes both",
+        )
     code = pulumi.show("destroy", "--exclude-protected", "--yes", "--skip-preview")
     if code == 0:
         console.say(f"{stack} is down; its data stays, and the next deployment takes it up again")
@@ -92,7 +101,8 @@ def destroy_command(stack: str, delete_data: bool, yes: bool) -> int:
     config = load_stack_file(stack)
     pulumi = Pulumi.of(stack)
     volumes = Cluster(config) if config.platform == "kubernetes" else Volumes(config, pulumi.variables)
-    names = [*volumes.names(), *_lost_bucket(config)]
+    buckets = [each for each in pulumi.resources() if each["type"] == BUCKET]
+    names = [*volumes.names(), *(f"bucket {_name(each)}, with every object in it" for each in buckets if _goes(each))]
     if names and not delete_data:
         raise refusal(stack, names)
     if delete_data and not yes:
@@ -108,23 +118,27 @@ def destroy_command(stack: str, delete_data: bool, yes: bool) -> int:
     removed = volumes.remove()
     gone = f"; with {len(removed)} volumes: {', '.join(removed)}" if removed else ""
     console.say(f"{stack} is removed{gone}. Its stack file and the secrets in it stay.")
-    if bucket := _kept_bucket(config):
+    for bucket in (_name(each) for each in buckets if each.get("retainOnDelete")):
         console.say(f"Bucket {bucket} stays with everything in it; `adopt: true` lets a stack take it up again.")
     return 0
 
 
-def _lost_bucket(config: StackConfig) -> list[str]:
-    """The bucket that a removal takes away with its objects, in words; none where it stays."""
-    bucket = config.storage.bucket
-    lost = bucket and config.storage.backend == "thanos" and bucket.delete_with_objects
-    return [f"bucket {bucket.name}, with every object in it"] if bucket and lost else []
+# What a removal does to a resource was settled when it was deployed: the stack file may say something else by now.
 
 
-def _kept_bucket(config: StackConfig) -> str:
-    """The bucket that a removal leaves; "" where there is none, or it may go with its objects."""
-    bucket = config.storage.bucket
-    kept = config.storage.backend == "thanos" and config.data.keep
-    return bucket.name if bucket and kept and not bucket.delete_with_objects else ""
+def _unguarded(resource: Mapping[str, Any]) -> bool:
+    """Whether a resource of the state holds data that goes as soon as Pulumi removes it."""
+    return resource["type"] in _WITH_DATA and not resource.get("protect") and not resource.get("retainOnDelete")
+
+
+def _goes(bucket: Mapping[str, Any]) -> bool:
+    """Whether a bucket of the state is deleted with all its objects."""
+    return bool((bucket.get("outputs") or {}).get("delete_with_objects")) and not bucket.get("retainOnDelete")
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    """A resource of the state as its platform calls it."""
+    return str(resource.get("id") or resource["urn"].rpartition("::")[2])
 
 
 def _known(pulumi: Pulumi) -> None:

@@ -19,7 +19,7 @@ from components.platforms.errors import DeploymentError
 from components.resources.s3_cleaning import ABORT_UPLOAD_DAYS, Properties
 
 _OUTPUTS_ONLY = ("adopted", "unsupported")
-_FIXED = ("name", "region")
+_FIXED = ("name", "region", "prefix")
 
 
 def wanted(bucket: Bucket, secrets: Mapping[str, pulumi.Output[str]]) -> dict[str, Any]:
@@ -61,13 +61,14 @@ class BucketProvider(PlainSpokenProvider):
         return CreateResult(props["name"], {**props, **S3Bucket(props).make()})
 
     def diff(self, _id: str, olds: Properties, news: Properties) -> DiffResult:
-        """Any difference is a change in place. Another name or region would be another bucket, and is refused."""
+        """Any difference is a change in place. Another name, region or folder would lose the history: refused."""
         for key in _FIXED:
             if olds.get(key) != news.get(key):
+                folder = f", folder {olds['prefix']}," if olds.get("prefix") else ""
                 raise DeploymentError(
-                    f"storage.bucket.{key}: {olds.get(key)} cannot become {news.get(key)}, for the history lies in "
-                    f"bucket {olds.get('name')} and would stay behind; change it back, or copy the objects into a "
-                    "bucket of your own and name that one with `backend: s3`"
+                    f"storage.bucket.{key}: {olds.get(key) or 'none'} cannot become {news.get(key) or 'none'}, for the "
+                    f"history lies in bucket {olds.get('name')}{folder} and would stay behind; change it back, or copy "
+                    "the objects into a bucket of your own and name that one with `backend: s3`"
                 )
         asked = (key for key in news if not key.startswith("__") and key not in _OUTPUTS_ONLY)
         return DiffResult(changes=any(olds.get(key) != news[key] for key in asked))
@@ -84,6 +85,11 @@ class BucketProvider(PlainSpokenProvider):
         from components.resources.s3_bucket import S3Bucket
 
         bucket = S3Bucket({**news, "former_tags": sorted(olds["tags"].keys() - news["tags"].keys())})
+        if olds["endpoint"] != news["endpoint"] and not bucket.exists():
+            raise DeploymentError(
+                f"storage.bucket.endpoint: {news['endpoint'] or 'AWS'} has no bucket {news['name']}, for the history "
+                f"lies at {olds['endpoint'] or 'AWS'}; change it back, or copy the bucket there first"
+            )
         return UpdateResult({**news, "adopted": olds.get("adopted", False), **bucket.bring()})
 
     def delete(self, _id: str, props: Properties) -> None:

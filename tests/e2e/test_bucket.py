@@ -21,6 +21,7 @@ from components.resources.bucket import wanted
 from components.resources.s3_bucket import S3Bucket
 from components.resources.s3_features import FEATURES
 from components.yaml_text import dump, load
+from operations import remove
 from operations.certificates import make_certificates
 from tests.e2e.engine import free_ports
 from tests.e2e.project import Outcome, Project
@@ -213,6 +214,8 @@ def test_another_name_is_refused_before_anything_happens(stack: BucketStack) -> 
     stack.configure(name="observatory-e2e-other")
     assert f"the history lies in bucket {NAME}" in " ".join(stack.refused("preview").split())
     assert stack.exists()
+    stack.configure(prefix="metrics")
+    assert "storage.bucket.prefix: none cannot become metrics" in " ".join(stack.refused("preview").split())
 
 
 def test_a_bucket_of_others_is_taken_over_only_when_told(stack: BucketStack) -> None:
@@ -238,7 +241,8 @@ def test_encryption_that_the_server_cannot_do_is_an_error(stack: BucketStack) ->
 
 def test_a_removal_leaves_the_bucket(stack: BucketStack) -> None:
     stack.up()
-    assert stack.state()["protect"] is True
+    state = stack.state()
+    assert (state["type"], state["id"], state["protect"], state["retainOnDelete"]) == (remove.BUCKET, NAME, True, True)
     assert "protected" in stack.refused("destroy", "--yes", "--skip-preview")
     stack.pulumi("state", "unprotect", "--all", "--yes", check=True)
     stack.on_bucket("destroy", "--yes", "--skip-preview")
@@ -254,6 +258,11 @@ def test_a_bucket_with_objects_goes_only_at_an_explicit_word(stack: BucketStack)
     assert stack.exists()
     stack.configure(data={"keep": False}, delete_with_objects=True)
     stack.up()
+    assert stack.state()["outputs"]["delete_with_objects"] is True
+    down = stack.project.run("./observatory", "down", stack.name)
+    assert down.code == 1, down
+    assert f"deployed with data.keep: false, so its data would go with the containers:\n  {NAME}" in down.output
+    assert stack.exists()
     stack.on_bucket("destroy", "--yes", "--skip-preview")
     assert not stack.exists()
 

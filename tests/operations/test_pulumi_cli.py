@@ -84,9 +84,14 @@ def test_other_errors_are_told_in_pulumis_words(fake: Fake) -> None:
 
 
 def test_whether_a_stack_exists(fake: Fake) -> None:
+    fake.answer(0, '{"version": 3, "deployment": {"manifest": {}}}')
     assert fake.pulumi().exists() is True
+    assert fake.pulumi().resources() == []
+    fake.answer(0, '{"version": 3, "deployment": {"resources": [{"urn": "urn:x", "protect": true}]}}')
+    assert fake.pulumi().resources() == [{"urn": "urn:x", "protect": True}]
     fake.answer(255, "", "error: no stack named 'dev' found")
     assert fake.pulumi().exists() is False
+    assert fake.pulumi().resources() == []
 
 
 def test_outputs_are_in_plain_text(fake: Fake) -> None:

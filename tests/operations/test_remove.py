@@ -19,6 +19,7 @@ class Fakes:
         self.done: list[str] = []
         self.volumes = ["observatory-dev-prometheus-data"]
         self.exists, self.code = True, 0
+        self.resources: list[dict[str, Any]] = []
         outer = self
 
         class Pulumi:
@@ -30,6 +31,9 @@ class Fakes:
 
             def exists(self) -> bool:
                 return outer.exists
+
+            def resources(self) -> list[dict[str, Any]]:
+                return outer.resources
 
             def ask(self, *arguments: str) -> str:
                 outer.done.append(" ".join(arguments))
@@ -106,35 +110,61 @@ def test_a_failed_destroy_keeps_the_data(fakes: Fakes) -> None:
     assert "remove volumes" not in fakes.done
 
 
-@pytest.fixture
-def with_bucket(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A stack with a bucket of its own; called with the bucket's settings."""
-
-    def load(**settings: Any) -> None:
-        fakes.volumes = []
-        bucket = {"name": "acme-metrics", "region": "eu-central-1", **settings}
-        config = stack(storage={"backend": "thanos", "bucket": bucket})
-        monkeypatch.setattr(remove, "load_stack_file", lambda _stack: config)
-
-    return load
+VOLUME = {"type": "docker:index/volume:Volume", "urn": "urn:x::a", "id": "observatory-dev-prometheus-data"}
+CLAIM = {"type": "kubernetes:core/v1:PersistentVolumeClaim", "urn": "urn:x::a", "id": "observatory/data-prometheus-0"}
 
 
-def test_a_bucket_that_stays_is_named(fakes: Fakes, with_bucket: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    with_bucket()
+@pytest.mark.parametrize("resource", [VOLUME, CLAIM], ids=["docker", "kubernetes"])
+def test_down_refuses_where_data_would_go_with_the_containers(fakes: Fakes, resource: dict[str, Any]) -> None:
+    fakes.resources = [resource, {"type": "docker:index/container:Container", "urn": "urn:x::prometheus", "id": "a1"}]
+    with pytest.raises(CommandError, match=resource["id"]) as caught:
+        remove.down_command("dev")
+    assert "./observatory destroy dev --delete-data" in caught.value.hint
+    assert fakes.done == []
+    # Protected, it is passed over; retained, it is only forgotten. Either is enough.
+    for kept in ("protect", "retainOnDelete"):
+        fakes.resources = [resource | {kept: True}]
+        assert remove.down_command("dev") == 0
+
+
+def bucket(delete_with_objects: bool, keep: bool = True) -> dict[str, Any]:
+    """The bucket of the last deployment, as Pulumi's state has it."""
+    return {
+        "type": "pulumi-python:dynamic/storage:Bucket",
+        "urn": "urn:x::bucket",
+        "id": "acme-metrics",
+        "protect": keep,
+        "retainOnDelete": keep and not delete_with_objects,
+        "outputs": {"name": "acme-metrics", "delete_with_objects": delete_with_objects},
+    }
+
+
+def test_a_bucket_that_stays_is_named(fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
+    fakes.volumes, fakes.resources = [], [bucket(delete_with_objects=False)]
     assert remove.destroy_command("dev", delete_data=False, yes=False) == 0
     assert fakes.done == DESTROY
     assert "Bucket acme-metrics stays with everything in it" in capsys.readouterr().out
 
 
-def test_a_bucket_that_goes_with_its_objects_is_data(
-    fakes: Fakes, with_bucket: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with_bucket(delete_with_objects=True)
+def test_a_bucket_that_goes_with_its_objects_is_data(fakes: Fakes, capsys: pytest.CaptureFixture[str]) -> None:
+    """By the state alone: the stack file, in which a bucket may not even stand any more, changes nothing of it."""
+    fakes.volumes, fakes.resources = [], [bucket(delete_with_objects=True)]
     with pytest.raises(CommandError, match="bucket acme-metrics, with every object in it"):
         remove.destroy_command("dev", delete_data=False, yes=True)
     assert fakes.done == []
     assert remove.destroy_command("dev", delete_data=True, yes=True) == 0
     assert "stays" not in capsys.readouterr().out.replace("secrets in it stay", "")
+
+
+def test_a_stack_file_that_gives_the_bucket_away_changes_nothing_before_it_is_deployed(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"name": "acme-metrics", "region": "eu-central-1", "delete_with_objects": True}
+    config = stack(storage={"backend": "thanos", "bucket": told})
+    monkeypatch.setattr(remove, "load_stack_file", lambda _stack: config)
+    fakes.volumes, fakes.resources = [], [bucket(delete_with_objects=False)]
+    assert remove.destroy_command("dev", delete_data=False, yes=False) == 0
+    assert "Bucket acme-metrics stays" in capsys.readouterr().out
 
 
 def test_without_a_terminal_yes_is_needed(fakes: Fakes) -> None:

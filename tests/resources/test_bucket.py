@@ -92,7 +92,6 @@ def test_a_server_without_tls_is_named_and_gets_no_policy_that_locks_everyone_ou
         {"encryption": {"kms_key": "arn:aws:kms:eu-central-1:111122223333:key/1"}},
         {"endpoint": "https://s3.example.com"},
         {"path_style": True},
-        {"prefix": "metrics"},
         {"delete_with_objects": True},
         {"adopt": True},
         {"secret_key": "new"},
@@ -113,10 +112,27 @@ def test_what_the_provider_adds_is_no_change() -> None:
     assert BucketProvider().diff(NAME, there, {**properties(), "__provider": "new"}).changes is False
 
 
-@pytest.mark.parametrize("change", [{"name": "other-metrics"}, {"region": "eu-west-1"}])
-def test_another_bucket_is_refused(change: dict[str, Any]) -> None:
+@pytest.mark.parametrize("change", [{"name": "other-metrics"}, {"region": "eu-west-1"}, {"prefix": "metrics"}])
+def test_another_bucket_or_folder_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(DeploymentError, match=f"the history lies in bucket {NAME} and would stay behind"):
         BucketProvider().diff(NAME, properties(), properties(**change))
+
+
+def test_the_folder_of_the_history_is_named() -> None:
+    with pytest.raises(DeploymentError) as caught:
+        BucketProvider().diff(NAME, properties(prefix="metrics/prod"), properties())
+    assert str(caught.value).startswith("storage.bucket.prefix: metrics/prod cannot become none, ")
+    assert f"lies in bucket {NAME}, folder metrics/prod, and would stay behind" in str(caught.value)
+
+
+def test_a_server_without_the_bucket_is_no_new_address_of_it(aws: Any) -> None:
+    provider, elsewhere = BucketProvider(), {"endpoint": "https://s3.eu-central-1.amazonaws.com"}
+    state = _outs(provider.create(properties()))
+    assert _outs(provider.update(NAME, state, properties(**elsewhere)))["endpoint"] == elsewhere["endpoint"]
+    aws.delete_bucket(Bucket=NAME)
+    with pytest.raises(DeploymentError, match=f"amazonaws.com has no bucket {NAME}, for the history lies at AWS"):
+        provider.update(NAME, state, properties(**elsewhere))
+    assert aws.list_buckets()["Buckets"] == []
 
 
 def test_the_way_of_a_bucket_through_the_provider(aws: Any) -> None:
