@@ -67,11 +67,12 @@ def _room(board: Board) -> None:
         ),
         width=12,
     )
-    placed = f"count by (node) (kube_pod_info{{{_KNOWN}}})"
+    alive = 'kube_pod_status_phase{job="kube-state-metrics", phase=~"Pending|Running|Unknown"} == 1'
+    placed = f"count by (node) (kube_pod_info{{{_KNOWN}}} and on (namespace, pod) {alive})"
     board.add(
         graph(
             "Pods against the node's maximum",
-            "Share of the pods that a node can have.",
+            "Share of the pods that a node can have; those that have ended do not count.",
             "percentunit",
             Query(f"{placed} / {_allocatable('pods')}", "{{node}}"),
             limits=[Limit(1, RED)],

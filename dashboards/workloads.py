@@ -36,7 +36,10 @@ def _glance(board: Board) -> None:
         f'{_PODS} and on (namespace, pod) kube_pod_status_phase{{phase=~"Pending|Running|Unknown", {_KNOWN}}} == 1 '
         f'unless on (namespace, pod) kube_pod_status_ready{{condition="true", {_KNOWN}}} == 1'
     )
-    crashing = f'kube_pod_container_status_waiting_reason{{reason="CrashLoopBackOff", {_KNOWN}}}'
+    crash = f'reason="CrashLoopBackOff", {_KNOWN}'
+    crashing = " or ".join(
+        f"kube_pod_{kind}_status_waiting_reason{{{crash}}}" for kind in ("container", "init_container")
+    )
     failed = f'kube_job_failed{{condition="true", {_KNOWN}}}'
     board.row("At a glance")
     for title, description, expression, limits in (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from components.config.base import Matching, Model, Name, Size, size_bytes
+from components.config.base import Matching, Model, Name, NotEmpty, Size, size_bytes
 
 LabelName = Annotated[
     str,
@@ -40,10 +40,23 @@ ObjectName = Annotated[
 HostName = Annotated[
     str,
     Matching(
-        r"^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+$",
-        "a host name such as grafana.example.com",
+        r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$",
+        "one host name in lower case, such as grafana.example.com; no address, no wildcard",
+        253,
     ),
 ]
+
+
+def _check_own(value: str) -> str:
+    if value == "default" or value.startswith("kube-"):
+        raise ValueError("is a namespace of the cluster itself: the stack closes its own to everything, and removes it")
+    if len(value) > _LONGEST_NAMESPACE:
+        raise ValueError(f"must be at most {_LONGEST_NAMESPACE} characters long: a second one has -host after it")
+    return value
+
+
+_LONGEST_NAMESPACE = 58
+OwnNamespace = Annotated[Name, AfterValidator(_check_own), Field(json_schema_extra={"maxLength": _LONGEST_NAMESPACE})]
 
 
 class UiHosts(Model):
@@ -53,9 +66,14 @@ class UiHosts(Model):
     prometheus: HostName | None = Field(default=None, description="Of Prometheus; needs `access`.")
     alertmanager: HostName | None = Field(default=None, description="Of Alertmanager; needs `access`.")
 
+    @property
+    def given(self) -> dict[str, str]:
+        """UI to its host, for those that have one."""
+        return {name: host for name in UiHosts.model_fields if (host := getattr(self, name))}
+
 
 def _check_some_host(hosts: UiHosts, key: str) -> None:
-    if not any(getattr(hosts, name) for name in UiHosts.model_fields):
+    if not hosts.given:
         raise ValueError(f"needs at least one host; or leave `{key}` out and use `kubectl port-forward`")
 
 
@@ -121,7 +139,9 @@ class Monitor(Model):
 class KubernetesDiscovery(Model):
     """Pods of the stack's own cluster, by the labels and annotations of their Service or of themselves."""
 
-    namespaces: tuple[Name, ...] = Field(min_length=1, description="Where to look; Prometheus may read these alone.")
+    namespaces: Annotated[tuple[Name, ...], NotEmpty()] = Field(
+        description="Where to look; Prometheus may read these alone."
+    )
     role: Literal["endpointslice", "pod"] = Field(
         default="endpointslice", description="endpointslice: the pods behind Services; pod: pods without a Service."
     )
@@ -164,10 +184,10 @@ class Kubernetes(Model):
     kubeconfig: str | None = Field(
         default=None, min_length=1, description="Path of the kubeconfig. Default: KUBECONFIG, else ~/.kube/config."
     )
-    namespace: Annotated[Name, StringConstraints(max_length=58)] | None = Field(
+    namespace: OwnNamespace | None = Field(
         default=None,
-        description="Made for this stack alone. Default: observatory-<environment>. What watches the nodes is in a "
-        "second one, with -host after the name.",
+        description="Made for this stack alone, and closed to all else. Default: observatory-<environment>. What "
+        "watches the nodes is in a second one, with -host after the name.",
     )
     operator: Literal["none", "existing"] = Field(
         default="none",
@@ -205,6 +225,11 @@ class Kubernetes(Model):
         if self.ingress:
             return self.ingress.controller_namespace
         return (self.gateway.controller_namespace or self.gateway.namespace) if self.gateway else ""
+
+    @property
+    def entrance_key(self) -> str:
+        """The key that says so."""
+        return "namespace" if self.gateway and not self.gateway.controller_namespace else "controller_namespace"
 
     @model_validator(mode="after")
     def _one_entrance(self) -> Self:

@@ -24,7 +24,7 @@ def only_own_settings(data: Any) -> Any:
         if "docker" in data:
             problems.append(Problem("docker", "is for platform: docker only", hint="the cluster is in `kubernetes:`"))
         if "ports" in data:
-            hint = "give the UIs hosts in `kubernetes.ingress`, or use `kubectl port-forward`"
+            hint = "give the UIs hosts in `kubernetes.ingress` or `kubernetes.gateway`, or use `kubectl port-forward`"
             problems.append(
                 Problem("ports", "publishes ports of a Docker host, which Kubernetes does not do", hint=hint)
             )
@@ -71,13 +71,19 @@ def platform_problems(config: StackConfig) -> Iterator[Problem]:
         yield Problem("retention.size", reason, config.retention.size)
     if cluster.operator == "existing":
         yield from operator_problems(config)
-    if config.access is None:
-        yield from _open_hosts(cluster)
+    yield from _host_problems(config, cluster)
 
 
-def _open_hosts(cluster: Kubernetes) -> Iterator[Problem]:
-    place, hint = "gateway" if cluster.gateway else "ingress", "add `access:` (TLS and a password)"
-    for name in ("prometheus", "alertmanager"):
-        if host := getattr(cluster.hosts, name):
-            reason = "would be open to others without a password"
-            yield Problem(f"kubernetes.{place}.hosts.{name}", reason, host, hint)
+def _host_problems(config: StackConfig, cluster: Kubernetes) -> Iterator[Problem]:
+    place = f"kubernetes.{'gateway' if cluster.gateway else 'ingress'}"
+    if cluster.entrance_namespace in namespaces(config):
+        reason = "is the stack's own namespace, in which all is closed: what leads to the UIs has to be in another one"
+        yield Problem(f"{place}.{cluster.entrance_key}", reason, cluster.entrance_namespace)
+    taken: dict[str, str] = {}
+    for name, host in cluster.hosts.given.items():
+        first = taken.setdefault(host, name)
+        if first != name:
+            yield Problem(f"{place}.hosts.{name}", f"is the host of {first}, too: each UI needs one of its own", host)
+        if config.access is None and name != "grafana":
+            reason, hint = "would be open to others without a password", "add `access:` (TLS and a password)"
+            yield Problem(f"{place}.hosts.{name}", reason, host, hint)

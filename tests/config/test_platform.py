@@ -43,7 +43,8 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         {"ports": {"grafana": 3000}},
         (
             "ports: publishes ports of a Docker host, which Kubernetes does not do\n"
-            "      hint: give the UIs hosts in `kubernetes.ingress`, or use `kubectl port-forward`"
+            "      hint: give the UIs hosts in `kubernetes.ingress` or `kubernetes.gateway`, or use "
+            "`kubectl port-forward`"
         ),
     ),
     (
@@ -82,6 +83,64 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
             "kubernetes.gateway.hosts.alertmanager (is a.example.com): would be open to others without a password\n"
             "      hint: add `access:` (TLS and a password)"
         ),
+    ),
+    (
+        changed(CLUSTER, access=ACCESS),
+        {"kubernetes__gateway": {"hosts": {"grafana": "g.example.com", "prometheus": "g.example.com"}, **GATEWAY}},
+        (
+            "kubernetes.gateway.hosts.prometheus (is g.example.com): is the host of grafana, too: "
+            "each UI needs one of its own"
+        ),
+    ),
+    *(
+        (
+            CLUSTER,
+            {"kubernetes__gateway": {"hosts": {"grafana": host}, **GATEWAY}},
+            (
+                f"kubernetes.gateway.hosts.grafana (is '{host}'): must be one host name in lower case, "
+                "such as grafana.example.com; no address, no wildcard"
+            ),
+        )
+        for host in ("*.example.com", "10.0.0.1", "example", "g.example.com:443", "grafana-.com", "G.example.com")
+    ),
+    *(
+        (
+            CLUSTER,
+            {"kubernetes__namespace": name},
+            (
+                f"kubernetes.namespace (is '{name}'): is a namespace of the cluster itself: "
+                "the stack closes its own to everything, and removes it"
+            ),
+        )
+        for name in ("default", "kube-system", "kube-flannel")
+    ),
+    (
+        CLUSTER,
+        {"kubernetes__namespace": "n" * 59},
+        (
+            f"kubernetes.namespace (is '{'n' * 56}...): must be at most 58 characters long: "
+            "a second one has -host after it"
+        ),
+    ),
+    *(
+        (
+            changed(CLUSTER, kubernetes__namespace="watching"),
+            {f"kubernetes__{entrance}": {"hosts": {"grafana": "g.example.com"}, **settings}},
+            (
+                f"kubernetes.{entrance}.{key} (is {settings[key]}): is the stack's own namespace, in which all "
+                "is closed: what leads to the UIs has to be in another one"
+            ),
+        )
+        for entrance, key, settings in (
+            ("gateway", "namespace", {**GATEWAY, "namespace": "watching"}),
+            ("gateway", "controller_namespace", {**GATEWAY, "controller_namespace": "watching-host"}),
+            ("ingress", "controller_namespace", {"tls_secret": "tls", "controller_namespace": "watching"}),
+        )
+    ),
+    (
+        CLUSTER,
+        {"services": [changed(FOUND, discovery__kubernetes__namespaces=[])]},
+        "services[0].discovery.kubernetes.namespaces: must name at least one",
     ),
     (
         CLUSTER,
