@@ -52,12 +52,18 @@ def stack_notes(config: StackConfig, products: Iterable[str], groups: RuleGroups
         *_availability_notes(config),
         *_product_notes(config, planned),
         *size_notes(config, planned, groups),
-        *_operator_notes(config),
+        *_cluster_notes(config, planned),
     ]
 
 
-def _operator_notes(config: StackConfig) -> Iterator[str]:
-    if config.kubernetes and config.kubernetes.operator == "existing":
+def _cluster_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
+    if config.kubernetes is None:
+        return
+    if "grafana" not in planned and config.kubernetes.hosts.grafana:
+        yield f"kubernetes.{config.kubernetes.entrance}.hosts.grafana has no effect: grafana.enabled is false"
+    if "jaeger" not in planned and config.kubernetes.trace_namespaces:
+        yield "kubernetes.trace_namespaces has no effect: tracing.backend is none"
+    if config.kubernetes.operator == "existing":
         yield (
             "kubernetes.operator: the cluster's Prometheus operator starts and updates Prometheus, on the same data; "
             "`up` does not wait for it, `./observatory verify` does"
@@ -110,17 +116,18 @@ def _takes(route: Route, labels: Mapping[str, str]) -> bool:
 
 
 def _link_notes(config: StackConfig) -> Iterator[str]:
-    """Links in messages that only work on the host of the stack."""
+    """Links in messages that only work on the host of the stack, or inside of its cluster."""
     if not config.alerting.channels:
         return
     context = Context(config, ImageCatalogue({}))  # addresses need no images
+    here = "inside of the cluster" if config.kubernetes else "on the stack's host"
     for key, url in (
         ("grafana.root_url", grafana_url(context) if config.grafana.enabled else ""),
         ("external_urls.alertmanager", context.external_url("alertmanager", 9093)),
         ("external_urls.prometheus", context.external_url("prometheus", 9090)),
     ):
         if url and _only_here(url):
-            where = f"links in messages lead to {url}, which only works on the stack's host"
+            where = f"links in messages lead to {url}, which only works {here}"
             yield f"{key}: {where}; say how people reach it"
 
 

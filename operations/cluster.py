@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from components.config import StackConfig
 from components.config.platform import namespaces
@@ -29,7 +30,9 @@ class Cluster:
         program = programs.find("kubectl")
         if program is None:
             raise CommandError("kubectl is not on this machine", "install it; it asks the cluster of the stack file")
-        kubeconfig = [f"--kubeconfig={config.kubernetes.kubeconfig}"] if config.kubernetes.kubeconfig else []
+        given = config.kubernetes.kubeconfig
+        # As Pulumi reads it: kubectl takes `~` for a folder's name.
+        kubeconfig = [f"--kubeconfig={Path(given).expanduser()}"] if given else []
         self.command = [str(program), *kubeconfig, f"--context={config.kubernetes.context}"]
         self.namespaces = namespaces(config)
 

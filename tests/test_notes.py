@@ -119,6 +119,26 @@ def test_links_that_only_work_on_the_stacks_host() -> None:
     ]
     assert notes(alerting=alerting, **LINKS) == []
     assert notes() == [], "without a channel there is no message"
+    inside = notes(alerting=alerting, platform="kubernetes", kubernetes={"context": "test"})
+    assert inside[0] == (
+        "grafana.root_url: links in messages lead to http://grafana:3000, which only works inside of the cluster; "
+        "say how people reach it"
+    )
+
+
+@pytest.mark.parametrize(
+    ("entrance", "settings"),
+    [("ingress", {"tls_secret": "tls"}), ("gateway", {"name": "edge", "namespace": "edge", "section_name": "tls"})],
+)
+def test_what_is_opened_to_programs_that_are_not_there(entrance: str, settings: dict[str, Any]) -> None:
+    cluster = {"context": "test", "trace_namespaces": ["shop"]}
+    cluster |= {entrance: {"hosts": {"grafana": "grafana.example.com"}, **settings}}
+    found = notes(platform="kubernetes", kubernetes=cluster, grafana={"enabled": False}, tracing={"backend": "none"})
+    assert found == [
+        f"kubernetes.{entrance}.hosts.grafana has no effect: grafana.enabled is false",
+        "kubernetes.trace_namespaces has no effect: tracing.backend is none",
+    ]
+    assert notes(platform="kubernetes", kubernetes=cluster) == []
 
 
 def test_a_backup_says_what_it_has_no_copy_of() -> None:

@@ -220,6 +220,11 @@ class Kubernetes(Model):
         return entrance.hosts if entrance else UiHosts()
 
     @property
+    def entrance(self) -> str:
+        """The key of what leads to the UIs; empty where nothing does."""
+        return "ingress" if self.ingress else "gateway" if self.gateway else ""
+
+    @property
     def entrance_namespace(self) -> str:
         """From where what leads to the UIs comes in; empty where nothing does."""
         if self.ingress:

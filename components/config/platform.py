@@ -75,7 +75,7 @@ def platform_problems(config: StackConfig) -> Iterator[Problem]:
 
 
 def _host_problems(config: StackConfig, cluster: Kubernetes) -> Iterator[Problem]:
-    place = f"kubernetes.{'gateway' if cluster.gateway else 'ingress'}"
+    place = f"kubernetes.{cluster.entrance}"
     if cluster.entrance_namespace in namespaces(config):
         reason = "is the stack's own namespace, in which all is closed: what leads to the UIs has to be in another one"
         yield Problem(f"{place}.{cluster.entrance_key}", reason, cluster.entrance_namespace)

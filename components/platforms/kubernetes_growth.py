@@ -24,13 +24,18 @@ def refuse_smaller(change: pulumi.ResourceHookArgs) -> None:
     if bytes_of(after) < bytes_of(before):
         raise ValueError(
             f"the claim {change.name} has {before} and cannot shrink to {after}: "
-            f"raise its size in `kubernetes.volumes` to {before} or more; nothing of it was changed"
+            f"write {_as_written(before)} or more in `kubernetes.volumes`; nothing of it was changed"
         )
 
 
 def _asked(claim: Mapping[str, Any] | None) -> str:
     spec = (claim or {}).get("spec") or {}
     return str(((spec.get("resources") or {}).get("requests") or {}).get("storage", "0"))
+
+
+def _as_written(quantity: str) -> str:
+    """In a stack file, whose units are powers of 1024 too: `10Gi` is `10GB` there."""
+    return re.sub(r"i$", "B", quantity)
 
 
 def bytes_of(quantity: str) -> float:

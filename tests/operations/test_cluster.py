@@ -10,7 +10,7 @@ import pytest
 from operations import cluster, remove
 from operations.cluster import Cluster, forwarded
 from operations.errors import CommandError
-from tests.support import config_of, plan_of
+from tests.support import config_of, plan_of, stack
 
 KUBECTL = """#!/bin/sh
 echo "$@" >> "$ASKED"
@@ -41,6 +41,13 @@ def test_the_cluster_of_the_stack_file_is_asked_and_no_other(asked: Path) -> Non
         "--kubeconfig=/home/somebody/.kube/config --context=test get persistentvolumeclaims --namespace=watching "
         "--output=name\n"
     )
+
+
+def test_the_home_folder_is_known_in_the_path_of_the_kubeconfig(asked: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/of-the-test")
+    cluster = {"context": "test", "kubeconfig": "~/.kube/config"}
+    Cluster(stack(platform="kubernetes", kubernetes=cluster)).names()
+    assert asked.read_text().startswith("--kubeconfig=/home/of-the-test/.kube/config --context=test ")
 
 
 def test_ports_are_reached_through_the_cluster_as_long_as_it_is_needed(asked: Path) -> None:
@@ -98,6 +105,9 @@ def test_destroy_refuses_while_the_cluster_has_data(asked: Path, monkeypatch: py
         @property
         def variables(self) -> dict[str, str]:
             return {}
+
+        def resources(self) -> list[dict[str, str]]:
+            return []
 
     monkeypatch.setattr(remove, "Pulumi", Pulumi)
     with pytest.raises(CommandError, match=r"k8s-prod has data(.|\n)*prometheus-data"):

@@ -8,8 +8,10 @@ import pulumi
 import pytest
 
 from components.platforms.kubernetes_growth import bytes_of, refuse_smaller
+from components.platforms.kubernetes_manifests import manifests
+from tests.platforms.clusters import one, stack_on_cluster
 from tests.platforms.recording import deploy
-from tests.support import config_of
+from tests.support import config_of, stack
 
 
 def change(before: str | None, after: str) -> pulumi.ResourceHookArgs:
@@ -24,6 +26,15 @@ def change(before: str | None, after: str) -> pulumi.ResourceHookArgs:
 def test_a_smaller_claim_is_refused_with_both_sizes(before: str, after: str) -> None:
     with pytest.raises(ValueError, match=f"prometheus-data has {before} and cannot shrink to {after}.*kubernetes.vol"):
         refuse_smaller(change(before, after))
+
+
+@pytest.mark.parametrize("written", ["700MB", "10GB", "2TB"])
+def test_what_it_says_to_write_is_the_size_that_was_deployed(written: str) -> None:
+    cluster = {"context": "test", "volumes": {"alertmanager": written}}
+    made = manifests(stack_on_cluster(stack(platform="kubernetes", kubernetes=cluster)))
+    claim = one(made, "PersistentVolumeClaim", "alertmanager-data")
+    with pytest.raises(ValueError, match=f": write {written} or more in"):
+        refuse_smaller(change(claim["spec"]["resources"]["requests"]["storage"], "1Mi"))
 
 
 @pytest.mark.parametrize(("before", "after"), [("10Gi", "10Gi"), ("10Gi", "11Gi"), ("1024Mi", "1Gi"), (None, "1Gi")])
