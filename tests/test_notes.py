@@ -131,7 +131,7 @@ def test_links_that_only_work_on_the_stacks_host() -> None:
     [("ingress", {"tls_secret": "tls"}), ("gateway", {"name": "edge", "namespace": "edge", "section_name": "tls"})],
 )
 def test_what_is_opened_to_programs_that_are_not_there(entrance: str, settings: dict[str, Any]) -> None:
-    cluster = {"context": "test", "trace_namespaces": ["shop"]}
+    cluster: dict[str, Any] = {"context": "test", "trace_namespaces": ["shop"]}
     cluster |= {entrance: {"hosts": {"grafana": "grafana.example.com"}, **settings}}
     found = notes(platform="kubernetes", kubernetes=cluster, grafana={"enabled": False}, tracing={"backend": "none"})
     assert found == [
