@@ -460,6 +460,7 @@ GENERATED: dict[str, dict[str, Any]] = {
     "thanos-cluster": {
         **CLUSTER,
         "environment": "thanos-cluster",
+        "kubernetes": {**CLUSTER["kubernetes"], "namespace": "thanos-watching"},
         "storage": {**THANOS, "query_frontend": False},
         "high_availability": {"prometheus": 2},
     },

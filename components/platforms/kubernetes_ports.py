@@ -32,9 +32,10 @@ def service_ports(service: Service) -> list[dict[str, Any]]:
 
 
 def container_ports(service: Service) -> list[dict[str, Any]]:
-    """For a container."""
+    """For a container; without names beside another one, for a name may be in a pod only once."""
     return [
-        {"name": name, "containerPort": number, "protocol": protocol} for name, number, protocol in entries(service)
+        {**({} if service.beside else {"name": name}), "containerPort": number, "protocol": protocol}
+        for name, number, protocol in entries(service)
     ]
 
 

@@ -68,7 +68,6 @@ def sidecar(context: Context, number: int) -> Service:
         service,
         name=replica_name(SIDECAR, number),
         replica_of="" if first else SIDECAR,
-        user=prometheus.USER,
         beside=of,
         files=(
             *service.files,
@@ -208,7 +207,8 @@ def _component(context: Context, name: str, memory: int, cpus: float) -> Service
         name=name,
         product="Thanos" + name.removeprefix(PRODUCT).title().replace("-", ""),
         image=context.image(PRODUCT),
-        user="1001:1001",
+        # Not the image's own 1001, which a user of the machine may have: the sidecar shares Prometheus' files.
+        user=prometheus.USER,
         resources=context.resources(name, memory=memory, cpus=cpus),
         config_folder=FOLDER,
         files=(*_web_files(context), *tls_files(tls)),

@@ -15,8 +15,11 @@ from tests.platforms.clusters import CLUSTERS, on_cluster
 EXCEPTIONS: dict[str, tuple[str, str]] = {
     "CKV_K8S_43": (r"\w+\..*", "images are pinned by tag; a digest is used where components/versions.yaml has one"),
     "CKV_K8S_15": (r"\w+\..*", "a tag never changes here, and a node must be able to restart without the registry"),
-    "CKV_K8S_21": (r"(Role|RoleBinding)\.default\.\S+-prometheus", "the API server's endpoints are in that namespace"),
-    "CKV_K8S_40": (r"StatefulSet\.\S+\.grafana", "472 is the user that Grafana's image is made for"),
+    "CKV_K8S_21": (
+        r"(Role|RoleBinding)\.default\.\S+-prometheus(-\d+)?",
+        "the API server's endpoints are in that namespace",
+    ),
+    "CKV_K8S_40": (r"StatefulSet\.\S+\.grafana(-\d+)?", "472 is the user that Grafana's image is made for"),
     "CKV_K8S_17": (r"DaemonSet\.\S+-host\.node-exporter", "it watches the machine's processes"),
 }
 """Check to the resources that may fail it, and why."""
