@@ -203,4 +203,5 @@ def stack_file_error(file: str, error: ValidationError, data: Any, model: type[B
 def _beside(problem: Problem, found: Iterable[str]) -> bool:
     """Whether it only says what another member of a union would take, where the member that was meant is wrong inside:
     "must be text" for a list of which one entry is wrong."""
-    return problem.message in _SAID_SIMPLER.values() and any(key.startswith(f"{problem.key}[") for key in found)
+    other = problem.message in _SAID_SIMPLER.values() or problem.message.startswith("input should be ")
+    return other and any(key.startswith((f"{problem.key}[", f"{problem.key}.")) for key in found)

@@ -218,8 +218,8 @@ class StackConfig(Model):
             yield Problem(f"{key}.instances", message, str(service.instances), hint)
 
     def _check_interval(self, key: str, interval: str | None) -> Iterator[Problem]:
-        if interval and seconds(interval) > LOOKBACK / 2:
-            yield Problem(f"{key}.interval", "must be at most 2m30s", interval)
+        if interval and not 1 <= seconds(interval) <= LOOKBACK / 2:
+            yield Problem(f"{key}.interval", "must be between 1s and 2m30s", interval)
 
     def _check_probes(self) -> Iterator[Problem]:
         seen: set[str] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -25,6 +26,10 @@ SHORTEST = {"raw": 3 * 86400, "five_minutes": 21 * 86400}
 are two days (raw) and two weeks (five minutes) long, and takes the oldest samples of such a block with it."""
 
 
+_TAG = re.compile(r"[\w .:/=+@-]*")
+"""What AWS takes in keys and values of tags."""
+
+
 class BucketCredentials(Model):
     """Keys of one identity that may use the bucket."""
 
@@ -46,8 +51,10 @@ class Bucket(Model):
     name: Annotated[
         str,
         Matching(
-            r"^(?!.*\.\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-            "3 to 63 lower-case letters, digits, dots and hyphens, as bucket names are",
+            r"^(?!.*\.[.-])(?!.*-\.)(?!\d+(\.\d+){3}$)(?!xn--)(?!.*(-s3alias|--ol-s3)$)"
+            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            "3 to 63 lower-case letters, digits, dots and hyphens, as bucket names are: no two dots, no dot beside a "
+            "hyphen, no IP address, not xn-- at the beginning or -s3alias at the end",
         ),
     ] = Field(description="Of the bucket.")
     region: Annotated[str, Matching(r"^[a-z0-9][a-z0-9-]*$", "the name of a region, such as eu-central-1")] = Field(
@@ -63,7 +70,11 @@ class Bucket(Model):
     )
     prefix: (
         Annotated[
-            str, Matching(r"^[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$", "names with / between them, such as metrics/prod")
+            str,
+            Matching(
+                r"^(?!(.*/)?\.{1,2}(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
+                "names with / between them, such as metrics/prod, and none of . and ..",
+            ),
         ]
         | None
     ) = Field(default=None, description="Folder in the bucket. One stack alone may use a bucket and prefix.")
@@ -184,16 +195,21 @@ def _bucket_problems(backend: Backend, bucket: Bucket) -> Iterator[Problem]:
         for key in sorted(bucket.model_fields_set & {*OWNED}):
             reason = "is for a bucket that the stack makes; with backend s3 it is yours and only used"
             yield Problem(f"storage.bucket.{key}", reason, hint="`backend: thanos` makes and keeps it")
-    if bucket.encryption == "none" and bucket.endpoint is None:
+    if bucket.encryption == "none" and re.fullmatch(r"s3\..*amazonaws\.(com|com\.cn|eu)(:443)?", bucket.address):
         hint = "leave it out, for AWS encrypts in any case"
         yield Problem("storage.bucket.encryption", "is for servers that cannot encrypt", "none", hint)
     if isinstance(bucket.encryption, KmsKey) and bucket.region != (found := bucket.encryption.kms_key.split(":")[3]):
         reason = f"must be a key of the bucket's region {bucket.region}"
         yield Problem("storage.bucket.encryption.kms_key", reason, found)
-    for key in sorted(bucket.tags):
-        if key.startswith("aws:") or not 1 <= len(key) <= 128 or len(bucket.tags[key]) > 256:
-            reason = "must be 1 to 128 characters that do not begin with aws:, its value at most 256"
+    if len(bucket.tags) > 50:
+        yield Problem("storage.bucket.tags", "must be at most 50", str(len(bucket.tags)))
+    for key, value in sorted(bucket.tags.items()):
+        if not _TAG.fullmatch(key) or not 1 <= len(key) <= 128 or key.lower().startswith("aws:"):
+            reason = "must be 1 to 128 letters, digits, spaces and any of _ . : / = + - @, and not begin with aws:"
             yield Problem(f"storage.bucket.tags.{key[:40]}", reason)
+        elif not _TAG.fullmatch(value) or len(value) > 256:
+            reason = "must be at most 256 letters, digits, spaces and any of _ . : / = + - @"
+            yield Problem(f"storage.bucket.tags.{key[:40]}", reason, value)
     yield from bucket_address_problems("storage.bucket", bucket)
 
 
@@ -202,8 +218,10 @@ def bucket_address_problems(key: str, bucket: Bucket) -> Iterator[Problem]:
     if "." in bucket.name and not bucket.path_style:
         reason = "has a dot, so no certificate is valid for its address"
         yield Problem(f"{key}.name", reason, bucket.name, "leave the dot out, or set `path_style: true`")
-    if bucket.endpoint and urlsplit(bucket.endpoint).path.strip("/"):
-        yield Problem(f"{key}.endpoint", "must have no path", bucket.endpoint, "`prefix` names a folder")
+    endpoint = bucket.endpoint or ""
+    parts = urlsplit(endpoint)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        yield Problem(f"{key}.endpoint", "must end after host and port", endpoint, "`prefix` names a folder")
 
 
 def _retention_problems(retention: StorageRetention) -> Iterator[Problem]:

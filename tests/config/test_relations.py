@@ -49,7 +49,8 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"services": [service(timeout="9s", interval="5s")]},
         "services[0]: timeout 9s must not be longer than interval 5s",
     ),
-    ({"services": [service(interval="3m")]}, "services[0].interval (is 3m): must be at most 2m30s"),
+    ({"services": [service(interval="1ms")]}, "services[0].interval (is 1ms): must be between 1s and 2m30s"),
+    ({"services": [service(interval="3m")]}, "services[0].interval (is 3m): must be between 1s and 2m30s"),
     (
         {"services": [service(name="grafana")]},
         "services[0].name (is grafana): is the name of a scrape job of the stack itself",
@@ -93,7 +94,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "services[0].authentication: needs exactly one of basic, bearer, oauth2; has none",
     ),
     ({"probes": [PROBE, PROBE]}, "probes[1].name (is home): is there twice"),
-    ({"probes": [{**PROBE, "interval": "5m"}]}, "probes[0].interval (is 5m): must be at most 2m30s"),
+    ({"probes": [{**PROBE, "interval": "5m"}]}, "probes[0].interval (is 5m): must be between 1s and 2m30s"),
     (
         {"probes": [{**PROBE, "target": "a.example.com"}]},
         (

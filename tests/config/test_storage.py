@@ -50,6 +50,25 @@ def test_a_stack_keeps_samples_locally_unless_it_says_otherwise() -> None:
     assert (found.backend, found.bucket, found.thanos) == ("local", None, False)
 
 
+@pytest.mark.parametrize(
+    "name", ["1.2.3.4", "xn--acme", "acme-s3alias", "acme.-x", "acme-.x", "acme..x", "ab", "a" * 64]
+)
+def test_names_that_no_server_takes(name: str) -> None:
+    with pytest.raises(StackFileError, match=r"storage\.bucket\.name"):
+        parse_stack({**MINIMAL, "storage": bucket(name=name, path_style=True)}, FILE)
+
+
+@pytest.mark.parametrize("prefix", [".", "..", "a/../b", "a/.", "./a"])
+def test_folders_that_clients_resolve_in_several_ways(prefix: str) -> None:
+    with pytest.raises(StackFileError, match=r"storage\.bucket\.prefix"):
+        parse_stack({**MINIMAL, "storage": bucket(prefix=prefix)}, FILE)
+
+
+@pytest.mark.parametrize("settings", [{"name": "acme.metrics-1", "path_style": True}, {"prefix": "a.b/..c/d"}])
+def test_odd_but_possible_ones(settings: dict[str, Any]) -> None:
+    assert parse_stack({**MINIMAL, "storage": bucket(**settings)}, FILE).storage.bucket
+
+
 NEEDED = "storage.bucket: is required with backend"
 EXAMPLE = "\n      hint: `bucket: {name: acme-metrics, region: eu-central-1}`"
 CASES: list[tuple[dict[str, Any], str]] = [
@@ -85,14 +104,29 @@ CASES: list[tuple[dict[str, Any], str]] = [
         {"storage": bucket(name="Acme")},
         (
             "storage.bucket.name (is 'Acme'): must be 3 to 63 lower-case letters, digits, dots and hyphens, "
-            "as bucket names are"
+            "as bucket names are: no two dots, no dot beside a hyphen, no IP address, not xn-- at the beginning or "
+            "-s3alias at the end"
         ),
     ),
     (
         {"storage": bucket(endpoint="https://s3.example.com/acme")},
         (
-            "storage.bucket.endpoint (is https://s3.example.com/acme): must have no path\n"
+            "storage.bucket.endpoint (is https://s3.example.com/acme): must end after host and port\n"
             "      hint: `prefix` names a folder"
+        ),
+    ),
+    (
+        {"storage": bucket(endpoint="https://s3.example.com?region=eu")},
+        (
+            "storage.bucket.endpoint (is https://s3.example.com?region=eu): must end after host and port\n"
+            "      hint: `prefix` names a folder"
+        ),
+    ),
+    (
+        {"storage": bucket(endpoint="https://s3.eu-central-1.amazonaws.com/", encryption="none")},
+        (
+            "storage.bucket.encryption (is none): is for servers that cannot encrypt\n"
+            "      hint: leave it out, for AWS encrypts in any case"
         ),
     ),
     (
@@ -114,15 +148,30 @@ CASES: list[tuple[dict[str, Any], str]] = [
         "storage.bucket.encryption.kms_key (is us-east-1): must be a key of the bucket's region eu-central-1",
     ),
     (
-        {"storage": bucket(tags={"aws:cost": "7"})},
+        {"storage": bucket(encryption={"kms_key": "abc"})},
+        "storage.bucket.encryption.kms_key (is 'abc'): must be the ARN of a KMS key or alias",
+    ),
+    (
+        {"storage": bucket(tags={"AWS:cost": "7"})},
         (
-            "storage.bucket.tags.aws:cost: must be 1 to 128 characters that do not begin with aws:, its value at "
-            "most 256"
+            "storage.bucket.tags.AWS:cost: must be 1 to 128 letters, digits, spaces and any of _ . : / = + - @, and "
+            "not begin with aws:"
         ),
     ),
     (
+        {"storage": bucket(tags={"team": "a|b"})},
+        "storage.bucket.tags.team (is a|b): must be at most 256 letters, digits, spaces and any of _ . : / = + - @",
+    ),
+    (
+        {"storage": bucket(tags={f"tag-{number}": "" for number in range(51)})},
+        "storage.bucket.tags (is 51): must be at most 50",
+    ),
+    (
         {"storage": bucket(prefix="/metrics")},
-        "storage.bucket.prefix (is '/metrics'): must be names with / between them, such as metrics/prod",
+        (
+            "storage.bucket.prefix (is '/metrics'): must be names with / between them, such as metrics/prod, and "
+            "none of . and .."
+        ),
     ),
     (
         {"storage": bucket(credentials={"access_key": "AKIA", "secret_key": {"secret": "s3SecretKey"}})},
