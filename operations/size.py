@@ -185,7 +185,8 @@ def _architecture(answer: dict[str, Any]) -> list[str]:
 def _assumptions(answer: dict[str, Any]) -> list[str]:
     given = answer["assumed"]
     text = f"{given['nodes']} node{'s' * (given['nodes'] != 1)} with {given['containers']} containers each and "
-    text += f"{given['queries']:g} queries a second are assumed (--nodes, --containers, --queries)."
+    queries = "1 query" if given["queries"] == 1 else f"{given['queries']:g} queries"
+    text += f"{queries} a second are assumed (--nodes, --containers, --queries)."
     unknown = [each["name"] for each in answer["sources"] if each["basis"] == "undeclared"]
     return [text, *([f"{', '.join(unknown)}: declare what it exposes for a better figure."] if unknown else [])]
 

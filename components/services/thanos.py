@@ -93,16 +93,19 @@ def _store(context: Context) -> Service:
     """Answers from the bucket. Its volume holds indexes, which it fetches again where they are lost."""
     service = _component(context, STORE, memory=1024, cpus=1.0)
     data, memory = "/var/thanos/store", service.resources.memory
+    # By its argument the cache takes single items of 125 MB, and does not start where it is smaller than one of them.
+    sizes = {"max_size": f"{memory // 4}MB", "max_item_size": f"{min(memory // 8, 125)}MB"}
+    cache = File("index-cache.yml", dump({"type": "IN-MEMORY", "config": sizes}), live=False)
     return replace(
         service,
-        files=(*service.files, bucket_file(bucket_of(context))),
+        files=(*service.files, bucket_file(bucket_of(context)), cache),
         volumes=(Volume(f"{STORE}-data", data),),
         calls=bucket_calls(bucket_of(context)),
         args=(
             "store",
             *service.args,
             f"--data-dir={data}",
-            f"--index-cache-size={memory // 4}MB",
+            f"--index-cache.config-file={CURRENT}/index-cache.yml",
             f"--chunk-pool-size={memory // 2}MB",
             "--store.enable-index-header-lazy-reader",
             "--disable-admin-operations",

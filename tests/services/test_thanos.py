@@ -213,3 +213,10 @@ def test_mutual_tls_where_it_is_asked_for() -> None:
     assert first["client_config"]["tls_config"]["cert_file"] == "/etc/thanos/current/grpc/tls.crt"
     assert "server_name" not in first["client_config"]
     assert second["client_config"]["server_name"] == "thanos-sidecar", "replicas share the first one's certificate"
+
+
+@pytest.mark.parametrize(("memory", "cache", "item"), [("1GB", "256MB", "125MB"), ("256MB", "64MB", "32MB")])
+def test_no_item_of_the_index_cache_is_larger_than_the_cache(memory: str, cache: str, item: str) -> None:
+    """Or the store gateway ends at once: "max item size cannot be bigger than overall cache size"."""
+    store = service(plan(resources={"thanos-store": {"memory": memory}}), "thanos-store")
+    assert data(store, "index-cache.yml")["config"] == {"max_size": cache, "max_item_size": item}
