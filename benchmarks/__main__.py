@@ -42,6 +42,8 @@ def _arguments() -> argparse.Namespace:
         parser.error(
             "chart needs helm: run this by `python3 -m toolchain exec --for chart -- python -m benchmarks ...`"
         )
+    if not shutil.which("pulumi"):
+        parser.error("this needs pulumi: run it by `python3 -m toolchain exec --for bench -- python -m benchmarks ...`")
     return options
 
 
