@@ -59,15 +59,33 @@ def with_values(stack: Stack, found: list[Manifest]) -> list[Manifest]:
     return result
 
 
+def claim_of(cluster: Cluster, stack: Stack) -> dict[str, Any]:
+    return cluster.get("PersistentVolumeClaim", "v1", stack.namespace, "prometheus-data")
+
+
 @pytest.fixture(scope="module")
-def operated(cluster: Cluster) -> Stack:
-    """The stack with the operator's Prometheus and all pods ready, and the user's programs beside it."""
+def switched(cluster: Cluster) -> tuple[Stack, str]:
+    """The stack with the operator's Prometheus in place of a workload of ours; and the claim that this had."""
     cluster.start_controllers(2)
     cluster.start_operator()
     have_disks(cluster, 4)
+    before = stack_on_cluster(parse_stack(changed(DECLARED, kubernetes__operator="none"), "operated"))
     stack = stack_on_cluster(parse_stack(DECLARED, "operated"))
+    for each in with_values(before, manifests(before)):
+        cluster.apply(each)
+    until(lambda: claim_of(cluster, before).get("status", {}).get("phase") == "Bound", "the claim is bound")
+    claim = str(claim_of(cluster, before)["metadata"]["uid"])
     for each in with_values(stack, manifests(stack)):
         cluster.apply(each)
+    # As `up` does in the end: what is no longer planned goes.
+    cluster.kubectl("delete", "statefulset", "--namespace", stack.namespace, "prometheus")
+    return stack, claim
+
+
+@pytest.fixture(scope="module")
+def operated(cluster: Cluster, switched: tuple[Stack, str]) -> Stack:
+    """The stack with all pods ready, and the user's programs beside it."""
+    stack, _ = switched
     _have_users_programs(cluster)
     until(partial(available, cluster, stack), "the operator's Prometheus is available", 180)
     return stack
@@ -185,6 +203,18 @@ def test_its_pod_is_ours_with_our_claim(operated: Stack, cluster: Cluster) -> No
     token = [each for each in pod["containers"] for mount in each["volumeMounts"] if mount["name"] == "api"]
     assert [each["name"] for each in token] == ["prometheus"]
     assert pod["automountServiceAccountToken"] is False
+
+
+def test_who_switches_keeps_the_data(switched: tuple[Stack, str], operated: Stack, cluster: Cluster) -> None:
+    """The one claim, with another pod on it."""
+    found = claim_of(cluster, operated)
+    assert found["metadata"]["uid"] == switched[1]
+    assert found["status"]["phase"] == "Bound"
+    claims = cluster.get("PersistentVolumeClaim", "v1", operated.namespace)["items"]
+    assert len([each for each in claims if "prometheus" in each["metadata"]["name"]]) == 1
+    pod = cluster.get("Pod", "v1", operated.namespace, f"prometheus-{object_name(operated)}-0")
+    named = [each["persistentVolumeClaim"] for each in pod["spec"]["volumes"] if "persistentVolumeClaim" in each]
+    assert named == [{"claimName": "prometheus-data"}]
 
 
 def test_others_find_it_under_the_planned_name(operated: Stack, cluster: Cluster) -> None:
