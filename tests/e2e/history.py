@@ -26,6 +26,11 @@ class History:
     step: int = 60
     series: int = 3
 
+    @property
+    def count(self) -> int:
+        """Samples of all series."""
+        return (self.end - self.start) // self.step * self.series
+
     def expected(self) -> Samples:
         """What a query over all of it has to answer."""
         times = range(self.start, self.end, self.step)

@@ -45,6 +45,7 @@ class S3Server:
 
     def start(self) -> None:
         """Start it and wait until it takes and gives an object's name."""
+        self._client = httpx.Client(trust_env=False)  # one for hundreds of small requests
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self.folder)
         until(self._answers, f"the S3 server answers: {self.folder}/log", 60)
@@ -53,23 +54,22 @@ class S3Server:
         assert self._process
         assert self._process.poll() is None, (self.folder / "log").read_text()[-2000:]
         with suppress(httpx.TransportError):
-            return httpx.get(f"{self.endpoint}/healthz", trust_env=False).is_success
+            return self._client.get(f"{self.endpoint}/healthz").is_success
         return False
 
     def make_bucket(self, name: str) -> None:
         """A bucket, as the server keeps it: a folder."""
-        assert httpx.post(f"{self._filer}/buckets/{name}/", trust_env=False).is_success
+        assert self._client.post(f"{self._filer}/buckets/{name}/").is_success
 
     def listed(self, path: str) -> list[str]:
         """Names below a folder of a bucket: `metrics`, `metrics/01K...`."""
         names: list[str] = []
         while True:
             last = {"lastFileName": names[-1]} if names else {}
-            answer = httpx.get(
+            answer = self._client.get(
                 f"{self._filer}/buckets/{path}/",
                 params={"limit": 1000, **last},
                 headers={"Accept": "application/json"},
-                trust_env=False,
             )
             if not answer.is_success:
                 return names
@@ -80,11 +80,12 @@ class S3Server:
 
     def content(self, path: str) -> str:
         """The text of an object."""
-        return httpx.get(f"{self._filer}/buckets/{path}", trust_env=False).raise_for_status().text
+        return self._client.get(f"{self._filer}/buckets/{path}").raise_for_status().text
 
     def stop(self) -> None:
         """End it, at once where it does not end by itself; what it holds stays."""
         if self._process:
+            self._client.close()
             self._process.terminate()
             try:
                 self._process.wait(3)
