@@ -131,7 +131,8 @@ def test_what_is_wrong_in_a_region_is_the_regions_to_tell(stacks: dict[str, Stac
     assert (alert["metric"]["region"], alert["metric"]["instance"]) == ("eu", "nowhere:1")
     assert world.query('up{region="eu", instance="nowhere:1"} == 0')
     time.sleep(7)  # longer than `for`
-    assert [each["labels"]["alertname"] for each in world.get("alertmanager", "/api/v2/alerts")] == ["Watchdog"]
+    known = until(lambda: world.get("alertmanager", "/api/v2/alerts"), "the world's own alert has arrived")
+    assert [each["labels"]["alertname"] for each in known] == ["Watchdog"]
     fired = [each["labels"]["alertname"] for each in eu.get("alertmanager", "/api/v2/alerts")]
     assert fired.count("ServiceDown") == 1
     (own,) = world.query('service:series_budget:count{region=""}')
