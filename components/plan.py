@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import yaml
@@ -14,11 +14,13 @@ from components.images import SUBSTITUTES, ImageCatalogue, load_catalogue
 from components.notes import stack_notes
 from components.rules import chosen_groups
 from components.services.alertmanager import alertmanagers
-from components.services.backup import backup
+from components.services.backup import NAME as BACKUP
+from components.services.backup import backup, covering
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafanas, provisioned
+from components.services.grafana import NAME as GRAFANA
 from components.services.jaeger import jaegers
 from components.services.kube_state_metrics import kube_state_metrics
 from components.services.node_exporter import node_exporter
@@ -35,68 +37,88 @@ ESSENTIAL = ("prometheus", "alertmanager")
 
 def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[str, str] | None = None) -> Plan:
     """Plan one stack. Products whose image is not to be had are planned but withheld, and nothing refers to them."""
+    _require_images(config, images)
+    config = with_demo(config, images)
+    context = Context(config, images, target_files or {})
+    before, after = _before_prometheus(context), _after_prometheus(context)
+    scraped = [service for service in (*before, *after) if service.image]
+    groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
+    # In the order of their start: each after those that it reads.
+    planned = [*before, *prometheuses(context, scraped, groups), *after]
+    running = [service for service in planned if service.image]
+    services = [_completed(service, context, running) for service in running]
+    withheld = [_completed(service, context, running) for service in planned if not service.image]
+    # What is withheld here has its rules elsewhere.
+    notes = [
+        *_image_notes(services, withheld, images),
+        *stack_notes(config, [service.name for service in (*services, *withheld)], None if withheld else groups),
+    ]
+    return Plan(
+        environment=config.environment,
+        services=tuple(services),
+        unavailable=tuple(service.name for service in withheld),
+        withheld=tuple(withheld),
+        generated_secrets=tuple(
+            name
+            for name in (ADMIN_PASSWORD, SECRET_KEY)
+            if any(name in service.secrets for service in services if service.group == GRAFANA)
+        ),
+        notes=tuple(notes),
+    )
+
+
+def _require_images(config: StackConfig, images: ImageCatalogue) -> None:
     for product in (*ESSENTIAL, *((THANOS,) if config.storage.thanos else ())):
         if not images.reference(product):
             hint = "`make ready` says why; images.registry and images.overrides in the stack file name other places"
             raise StackFileError(
                 "components/versions.yaml", [Problem(product, "its image cannot be had here", hint=hint)]
             )
-    config = with_demo(config, images)
-    context = Context(config, images, target_files or {})
-    wanted: list[tuple[bool, Callable[[Context], Service]]] = [
+
+
+def _before_prometheus(context: Context) -> list[Service]:
+    config = context.config
+    exporters: list[tuple[bool, Callable[[Context], Service]]] = [
         (config.exporters.node, node_exporter),
         (config.exporters.blackbox, blackbox_exporter),
         # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.kubernetes is not None and config.kubernetes.monitor.workloads, kube_state_metrics),
     ]
-    planned = [make(context) for asked, make in wanted if asked]
-    planned += jaegers(context) if config.tracing.backend == "jaeger" else ()
-    planned += alertmanagers(context)
-    planned += demo(context) if config.demo else ()
-    services = [service for service in planned if service.image]
-    withheld = [service for service in planned if not service.image]
-    # Prometheus scrapes Grafana and Grafana shows Prometheus: so its dashboards and datasources come last.
-    shown = grafanas(context) if config.grafana.enabled else ()
-    available = all(service.image for service in shown)
-    stored = thanos(context)
-    copies = backup(context, services) if config.backup else None
-    copying = [copies] if copies and copies.image else []
-    scraped = [*services, *stored, *(shown if available else ()), *copying]
-    groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
-    services += [*prometheuses(context, scraped, groups), *stored]
-    complete = [provisioned(service, context, [*services, *copying]) for service in shown]
-    (services if available else withheld).extend(complete)
-    generated = tuple(
-        name for name in (ADMIN_PASSWORD, SECRET_KEY) if available and complete and name in complete[0].secrets
-    )
-    if copies:
-        # Last, for it has to wait for the volumes of the others; what Prometheus knows of it does not change by them.
-        copies = backup(context, services)
-        (services if copies.image else withheld).append(copies)
-    notes = [
-        f"{service.name} runs {service.image}, for {images.instead_of[key]} cannot be pulled on this machine "
-        "(see `make ready`)"
-        for service in services
-        for key in [THANOS if service in stored else service.group]
-        if key in images.instead_of
+    return [
+        *(make(context) for asked, make in exporters if asked),
+        *(jaegers(context) if config.tracing.backend == "jaeger" else ()),
+        *alertmanagers(context),
+        *(demo(context) if config.demo else ()),
     ]
-    notes += [
-        f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"
-        for service in withheld
+
+
+def _after_prometheus(context: Context) -> list[Service]:
+    """Those that read Prometheus or its data; it scrapes them all the same."""
+    return [
+        *thanos(context),
+        *(grafanas(context) if context.config.grafana.enabled else ()),
+        *([backup(context)] if context.config.backup else ()),
     ]
+
+
+def _completed(service: Service, context: Context, services: Sequence[Service]) -> Service:
+    """With what only the whole plan tells: Grafana shows all others, the backup copies their volumes."""
+    complete = {GRAFANA: provisioned, BACKUP: covering}.get(service.group)
+    if not complete:
+        return service
+    return complete(service, context, [other for other in services if other.group != service.group])
+
+
+def _image_notes(services: Sequence[Service], withheld: Sequence[Service], images: ImageCatalogue) -> Iterator[str]:
+    pins = {images.reference(product): pin for product, pin in images.instead_of.items()}
+    for service in services:
+        if pin := pins.get(service.image):
+            yield f"{service.name} runs {service.image}, for {pin} cannot be pulled on this machine (see `make ready`)"
+    for service in withheld:
+        yield f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"
     if any(service.name == TRAFFIC for service in services):
-        notes.append("the demo's services run beside the stack, under made-up traffic; docs/guide/demo.md tells more")
-    # What is withheld here has its rules elsewhere.
-    notes += stack_notes(config, [service.name for service in (*services, *withheld)], None if withheld else groups)
-    return Plan(
-        environment=config.environment,
-        services=tuple(services),
-        unavailable=tuple(service.name for service in withheld),
-        withheld=tuple(withheld),
-        generated_secrets=generated,
-        notes=tuple(notes),
-    )
+        yield "the demo's services run beside the stack, under made-up traffic; docs/guide/demo.md tells more"
 
 
 def image_catalogue(config: StackConfig) -> ImageCatalogue:

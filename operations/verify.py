@@ -13,7 +13,8 @@ from components.config import StackConfig
 from components.plan import plan_stack_file
 from components.services.grafana import ADMIN_PASSWORD
 from components.spec import Plan
-from operations import checks_alertmanager, checks_grafana, checks_prometheus, checks_thanos, checks_tracing, console
+from operations import console
+from operations.checks import alertmanager, grafana, prometheus, thanos, tracing
 from operations.cluster import forwarded
 from operations.errors import CommandError
 from operations.http import Credentials, Endpoint, endpoint_url
@@ -122,7 +123,7 @@ def _log_in_to_grafana(
     reasons: dict[str, str],
 ) -> None:
     """Grafana twice: as anybody for its health, and as its administrator, who is none of the stack's users."""
-    login = checks_grafana.LOGIN
+    login = grafana.LOGIN
     if "grafana" not in endpoints:
         reasons[login] = reasons["grafana"]
         return
@@ -143,12 +144,12 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
     """
     asked = {service.name for service in (*plan.services, *plan.withheld)}
     by_product = (
-        ("prometheus", checks_prometheus.CHECKS),
-        ("alertmanager", checks_alertmanager.CHECKS),
-        ("alertmanager-2", checks_alertmanager.REPLICA_CHECKS),
-        ("thanos-query", checks_thanos.CHECKS),
-        ("jaeger", checks_tracing.CHECKS),
-        ("grafana", checks_grafana.CHECKS if config.grafana.enabled else ()),
+        ("prometheus", prometheus.CHECKS),
+        ("alertmanager", alertmanager.CHECKS),
+        ("alertmanager-2", alertmanager.REPLICA_CHECKS),
+        ("thanos-query", thanos.CHECKS),
+        ("jaeger", tracing.CHECKS),
+        ("grafana", grafana.CHECKS if config.grafana.enabled else ()),
     )
     found = [check for product, checks in by_product if product in asked for check in checks]
     return sorted(found, key=lambda check: not check.answers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,12 @@ def data_path(volume: str) -> str:
     return f"/data/{volume}"
 
 
-def backup(context: Context, others: Sequence[Service]) -> Service:
-    """Plan the backup of those among `others` whose data the stack file asks for.
+def backup(context: Context) -> Service:
+    """Plan the backup; `covering` gives it the data of the others once they are planned.
 
     It runs as root, with the three rights that it takes to read and restore the files of other users.
     """
-    settings = context.config.backup
-    assert settings, "planned only where the stack file asks for it"
-    shares = tuple(
-        Volume(volume.name, data_path(volume.name))
-        for service in others
-        if service.name in settings.include
-        for volume in service.volumes
-    )
+    settings = _settings_of(context)
     folder = settings.to.folder
     return Service(
         name=NAME,
@@ -52,16 +46,32 @@ def backup(context: Context, others: Sequence[Service]) -> Service:
         args=("serve",),
         env=(("HOME", STATE), ("TMPDIR", f"{STATE}/tmp")),
         config_folder=FOLDER,
-        files=_files(context, settings, others, shares),
         host_mounts=(HostMount(folder, REPOSITORY, writable=True),) if folder else (),
         volumes=(STATE_VOLUME,),
-        shares=shares,
         capabilities=("CHOWN", "DAC_OVERRIDE", "FOWNER"),
         calls=(Call(),) if settings.to.bucket else (),
         scratch=("/tmp",),
         probe=port_probe(PORT),
         metrics=(Metrics(NAME, PORT),),
     )
+
+
+def covering(service: Service, context: Context, others: Sequence[Service]) -> Service:
+    """The backup, of the volumes of those among `others` whose data the stack file asks for."""
+    settings = _settings_of(context)
+    shares = tuple(
+        Volume(volume.name, data_path(volume.name))
+        for other in others
+        if other.name in settings.include
+        for volume in other.volumes
+    )
+    return replace(service, files=_files(context, settings, others, shares), shares=shares)
+
+
+def _settings_of(context: Context) -> Backup:
+    settings = context.config.backup
+    assert settings, "planned only where the stack file asks for it"
+    return settings
 
 
 def _files(context: Context, settings: Backup, others: Sequence[Service], shares: Sequence[Volume]) -> tuple[File, ...]:

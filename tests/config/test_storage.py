@@ -9,7 +9,7 @@ import pytest
 
 from components.config import StackFileError, parse_stack
 from components.config.storage import Bucket
-from operations.schema import stack_file_schema
+from operations.guides.schema import stack_file_schema
 from tests.support import MINIMAL, changed
 
 FILE = "stacks/Pulumi.test.yaml"

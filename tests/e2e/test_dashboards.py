@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from components.plan import plan_stack_file
-from operations.dashboard_data import Window
-from operations.dashboards import PATIENCE, counted, planned_dashboards, with_data
 from operations.http import Endpoint
+from operations.pages.dashboards import PATIENCE, counted, planned_dashboards, with_data
+from operations.pages.data import Window
 from tests.e2e.demo import Demo
 from tests.e2e.engine import until
 from tests.e2e.stack import TIMINGS

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from components.config.base import seconds
 from components.spec import Plan
 from components.yaml_text import load
-from operations.checks_prometheus import planned_rules
+from operations.checks.prometheus import planned_rules
 from operations.consistency import dashboards, datasources, grafana_of, scrape_jobs
 from operations.http import Endpoint
 

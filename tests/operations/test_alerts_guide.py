@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from components.catalogue import all_alerts
-from operations import alerts_guide
-from operations.alerts_guide import guide_command, guide_text
+from operations.guides import alerts as alerts_guide
+from operations.guides.alerts import guide_command, guide_text
 
 
 def test_the_page_is_current() -> None:

@@ -6,14 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from operations.backup import size_text
-from operations.backup_containers import Answer, Backups
-from operations.drill_stack import DrillStack
+from operations.backups.backup import size_text
+from operations.backups.containers import Answer, Backups
+from operations.backups.drill import _numbers, _silences, drill_command
+from operations.backups.drill_stack import DrillStack
+from operations.backups.restore import Target, check_engine
+from operations.backups.snapshots import Snapshot, chosen
 from operations.errors import CommandError, UsageError
 from operations.inside import Inside
-from operations.restore import Target, check_engine
-from operations.restore_drill import _numbers, _silences, drill_command
-from operations.snapshots import Snapshot, chosen
 from tests.support import EVERYTHING, changed, config_of, images, plan_of, planned, stack
 
 LISTED: dict[str, Any] = {

@@ -15,12 +15,12 @@ import pytest
 
 from components.rules import StackLimits
 from dashboards.built import built
-from operations.dashboard_data import PanelData, Series, Window, chosen, legend, panels_of, resolved
-from operations.dashboard_figures import figure, on_grid, ticks
-from operations.dashboard_pages import Shown, page
-from operations.dashboards import counted, dashboards_command, planned_dashboards, with_data
 from operations.errors import CommandError, UsageError
 from operations.http import Endpoint
+from operations.pages.dashboards import counted, dashboards_command, planned_dashboards, with_data
+from operations.pages.data import PanelData, Series, Window, chosen, legend, panels_of, resolved
+from operations.pages.figures import figure, on_grid, ticks
+from operations.pages.html import Shown, page
 from operations.render import write_tree
 from operations.units import with_unit
 from tests.operations.fakes import Fake, served

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from components.config import StackConfig
 from components.config.load import FOLDER
 from components.yaml_text import load
-from operations.schema import SCHEMA_FILE, schema_command, schema_text, stack_file_schema
+from operations.guides.schema import SCHEMA_FILE, schema_command, schema_text, stack_file_schema
 from tests.support import GENERATED, STACKS
 
 VALIDATOR = Draft202012Validator(stack_file_schema())

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel
 
 from components.config import StackConfig, parse_stack
-from operations.stack_file_guide import EXAMPLES, GUIDE_FILE, INTRO, KINDS, NOTES, guide_text, sections
+from operations.guides.stack_file import EXAMPLES, GUIDE_FILE, INTRO, KINDS, NOTES, guide_text, sections
 
 PATHS = dict(sections())
 

@@ -13,8 +13,8 @@ import pytest
 
 from components.config import StackConfig
 from components.spec import Plan, Port
-from operations import checks_alertmanager, checks_grafana
-from operations.checks_alertmanager import counter
+from operations.checks import alertmanager, grafana
+from operations.checks.alertmanager import counter
 from operations.errors import CommandError
 from operations.http import Credentials, Endpoint, endpoint_url
 from operations.results import Result, Status, as_junit, passed
@@ -362,7 +362,7 @@ def test_an_interruption_takes_the_test_alert_back(world: World) -> None:
     running = Running(world.config, world.plan, world.endpoints, patience=60)
     threading.Timer(0.4, running.stop.set).start()
     with pytest.raises(Interrupted):
-        checks_alertmanager.test_alert_delivered(running)
+        alertmanager.test_alert_delivered(running)
     (alert,) = world.alertmanager.alerts.values()
     assert alert["endsAt"] < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
 
@@ -447,13 +447,13 @@ def test_no_watchdog_planned_is_said() -> None:
     config = stack()
     running = Running(config, Plan("test", ()), {})
     with pytest.raises(NotChecked, match="no rule Watchdog is planned"):
-        checks_alertmanager.watchdog_fires(running)
+        alertmanager.watchdog_fires(running)
 
 
 def test_grafana_disabled_has_no_checks() -> None:
     config = stack(grafana__enabled=False)
     names = {check.name for check in planned_checks(planned(config), config)}
-    assert names.isdisjoint(check.name for check in checks_grafana.CHECKS)
+    assert names.isdisjoint(check.name for check in grafana.CHECKS)
 
 
 def test_a_check_that_is_not_patient_is_asked_once() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from components.services.alertmanager import PEER_TIMEOUT
-from operations import checks_alertmanager
-from operations.checks_alertmanager import replicas_are_one_cluster
+from operations.checks import alertmanager
+from operations.checks.alertmanager import replicas_are_one_cluster
 from operations.results import Status
 from operations.running import Check, CheckFailed, Running, run_check
 from operations.verify import planned_checks
@@ -103,7 +103,7 @@ def test_the_test_alert_may_take_as_long_as_others_are_waited_for(
 ) -> None:
     """It is on one replica alone, which leaves a turn to every one before it: here one, of a second."""
     made, running = cluster
-    monkeypatch.setattr(checks_alertmanager, "PEER_TIMEOUT", 1)
+    monkeypatch.setattr(alertmanager, "PEER_TIMEOUT", 1)
     begin = time.monotonic()
     sent = made.alertmanager.metrics
 
@@ -115,7 +115,7 @@ def test_the_test_alert_may_take_as_long_as_others_are_waited_for(
         return sent()
 
     made.alertmanager.routes["GET", "/metrics"] = lambda _query, _body: (200, late())
-    check = Check("alert", checks_alertmanager.test_alert_delivered, patient=False)
+    check = Check("alert", alertmanager.test_alert_delivered, patient=False)
     assert run_check(check, running).status is Status.OK
     assert time.monotonic() - begin > running.patience
 
@@ -123,9 +123,9 @@ def test_the_test_alert_may_take_as_long_as_others_are_waited_for(
 @pytest.mark.parametrize(("name", "seconds"), [("a", 0), ("b", PEER_TIMEOUT), ("c", 2 * PEER_TIMEOUT)])
 def test_the_turn_goes_by_the_names_in_the_cluster(cluster: tuple[Cluster, Running], name: str, seconds: int) -> None:
     cluster[0].say(name, "c", "a", "b")
-    assert checks_alertmanager._turn(cluster[1].endpoint("alertmanager")) == seconds
+    assert alertmanager._turn(cluster[1].endpoint("alertmanager")) == seconds
 
 
 def test_one_that_is_in_no_cluster_waits_for_nobody(cluster: tuple[Cluster, Running]) -> None:
     cluster[0].alertmanager.set("/api/v2/status", {"cluster": {"status": "disabled", "peers": []}})
-    assert checks_alertmanager._turn(cluster[1].endpoint("alertmanager")) == 0
+    assert alertmanager._turn(cluster[1].endpoint("alertmanager")) == 0

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.spec import Plan
-from operations import checks_thanos
+from operations.checks import thanos as checks_thanos
 from operations.running import CheckFailed, FailedForGood, Running
 from operations.verify import Secrets, connect, planned_checks
 from tests.operations import fakes

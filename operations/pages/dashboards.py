@@ -17,10 +17,10 @@ from components.plan import plan_stack_file
 from components.rules import shown_dashboards, subjects_on
 from components.spec import Plan
 from operations import console
-from operations.dashboard_data import Window, board_data, panels_of
-from operations.dashboard_pages import Shown, index, page
 from operations.errors import CommandError, UsageError
 from operations.http import Credentials, Endpoint
+from operations.pages.data import Window, board_data, panels_of
+from operations.pages.html import Shown, index, page
 from operations.render import write_tree
 from operations.running import CheckFailed
 

@@ -11,11 +11,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from operations.dashboard_data import BoardData, Window, chosen, panels_of
-from operations.dashboard_figures import figure
-from operations.dashboard_panels import DRAWN, shown, told
+from operations.pages.data import BoardData, Window, chosen, panels_of
+from operations.pages.figures import figure
+from operations.pages.panels import DRAWN, shown, told
 
-_ASSETS = Path(__file__).with_name("dashboard_page")
+_ASSETS = Path(__file__).with_name("assets")
 
 
 @dataclass(frozen=True, slots=True)

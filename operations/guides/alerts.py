@@ -26,7 +26,7 @@ GUIDE_FILE = ROOT / "docs" / "guide" / "alerts.md"
 INTRO = """\
 # Alerts
 
-<!-- Made from rules/ by `./observatory schema`; change the rules, or operations/alerts_guide.py. -->
+<!-- Made from rules/ by `./observatory schema`; change the rules, or operations/guides/alerts.py. -->
 
 {alerts} alerts and {records} recording rules in {files} files. Each alert has a runbook, a dashboard and a unit test
 that shows when it fires and when it stays quiet; `make mutants` shows that the tests would notice a wrong operator,

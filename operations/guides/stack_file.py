@@ -21,7 +21,7 @@ GUIDE_FILE = FOLDER.parent / "docs" / "guide" / "stack-file.md"
 INTRO = """\
 # The stack file
 
-<!-- Made from components/config by `./observatory schema`; change the models, or operations/stack_file_guide.py. -->
+<!-- Made from components/config by `./observatory schema`; change the models, or operations/guides/stack_file.py. -->
 
 One file describes one environment: `stacks/Pulumi.<environment>.yaml`. It is Pulumi's own configuration file, and the
 stack is one object in it, `observatory:stack`. Secrets stand beside that object, encrypted by Pulumi.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from operations.backup_containers import Backups
+from operations.backups.containers import Backups
 from operations.errors import CommandError
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from components.platforms.errors import DeploymentError
 from operations import console
-from operations.backup_containers import Backups
+from operations.backups.containers import Backups
+from operations.backups.snapshots import snapshots
 from operations.errors import CommandError
 from operations.inside import Inside
 from operations.running import CheckFailed
-from operations.snapshots import snapshots
 
 
 def size_text(size: float) -> str:

@@ -8,8 +8,8 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
-from operations.dashboard_data import PanelData, Series, Window
-from operations.dashboard_figures import colour, on_grid
+from operations.pages.data import PanelData, Series, Window
+from operations.pages.figures import colour, on_grid
 from operations.units import with_unit
 
 DRAWN = ("timeseries", "heatmap")

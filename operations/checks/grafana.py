@@ -6,7 +6,7 @@ import json
 from pathlib import PurePosixPath
 from typing import Any
 
-from operations.checks_prometheus import listed
+from operations.checks.prometheus import listed
 from operations.consistency import dashboards, datasources, grafana_of
 from operations.differences import differences
 from operations.http import Endpoint

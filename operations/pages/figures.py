@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from operations.dashboard_data import Exemplar, PanelData, Series, Window
+from operations.pages.data import Exemplar, PanelData, Series, Window
 from operations.units import scale_of, with_unit
 
 FILLED = 4

@@ -11,7 +11,7 @@ from typing import Any
 from components.services.alertmanager import PEER_TIMEOUT
 from components.services.alertmanager_routes import NOBODY, VERIFICATION
 from components.yaml_text import load
-from operations.checks_prometheus import listed, planned_rules
+from operations.checks.prometheus import listed, planned_rules
 from operations.differences import differences
 from operations.http import Endpoint
 from operations.running import UPDATE, Check, CheckFailed, FailedForGood, NotChecked, Running

@@ -23,7 +23,7 @@ from components.config.storage import Storage
 from components.plan import image_catalogue, plan_stack
 from components.platforms.docker_engine import Engine
 from components.spec import Plan, Service
-from operations.backup_containers import LABEL
+from operations.backups.containers import LABEL
 from operations.errors import CommandError
 
 MARK = "observatory.drill"

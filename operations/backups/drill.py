@@ -14,13 +14,13 @@ from typing import Any
 
 from components.platforms.errors import DeploymentError
 from operations import console
-from operations.backup_containers import Backups
-from operations.drill_stack import DrillStack
+from operations.backups.containers import Backups
+from operations.backups.drill_stack import DrillStack
+from operations.backups.restore import GRAFANA_VOLUME, fill
+from operations.backups.snapshots import Snapshot, chosen, read_check, snapshots, told
 from operations.errors import CommandError, UsageError
 from operations.inside import Inside
-from operations.restore import GRAFANA_VOLUME, fill
 from operations.running import CheckFailed
-from operations.snapshots import Snapshot, chosen, read_check, snapshots, told
 
 _EVERYTHING = '{__name__!=""}'
 _EACH_SCRAPE = ("up", "scrape_samples_scraped", "scrape_samples_post_metric_relabeling")

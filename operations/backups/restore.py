@@ -17,13 +17,13 @@ from components.platforms.errors import DeploymentError
 from components.services import backup
 from components.spec import Plan, Service
 from operations import console
-from operations.backup import size_text
-from operations.backup_containers import Backups
+from operations.backups.backup import size_text
+from operations.backups.containers import Backups
+from operations.backups.snapshots import Snapshot, chosen, read_check, snapshots, told
 from operations.errors import CommandError
 from operations.inside import Inside
 from operations.pulumi_cli import Pulumi
 from operations.running import CheckFailed
-from operations.snapshots import Snapshot, chosen, read_check, snapshots, told
 
 GRAFANA_VOLUME = "grafana-data"
 START_PATIENCE = 180

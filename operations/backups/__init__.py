@@ -1,0 +1,1 @@
+"""Copies of a stack's data: made by hand, listed, restored, and proven by a drill."""

@@ -1,0 +1,1 @@
+"""What `verify` asks each product of a running stack: one module for each."""

@@ -1,0 +1,1 @@
+"""The commands of `./observatory` and their options, a module for each family."""

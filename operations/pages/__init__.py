@@ -1,0 +1,1 @@
+"""A stack's dashboards as pages for a browser."""
