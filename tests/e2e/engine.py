@@ -53,6 +53,14 @@ def free_ports(count: int) -> list[int]:
     raise AssertionError("no free ports between 20000 and 30000")
 
 
+def free_subnet() -> str:
+    """A network of 32 addresses, likely to be free even where several runs share one engine.
+
+    Of the range for benchmarks (RFC 2544): neither the engine's own choice nor what a machine is part of.
+    """
+    return str(random.choice([*ipaddress.ip_network("198.18.0.0/15").subnets(new_prefix=27)]))
+
+
 class Claim:
     """The right to a name for one run; it ends with the process, however that ends."""
 

@@ -11,14 +11,12 @@ from typing import Any
 
 import httpx
 
-from tests.e2e.engine import LABEL, Engine, until
+from tests.e2e.engine import LABEL, Engine, free_subnet, until
 from tests.e2e.project import Project
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack
 
 REPLICAS = ("alertmanager", "alertmanager-2", "alertmanager-3")
-SUBNET = "172.31.250.0/27"
-"""Of the stack: only then may a container come back with the address that it had, as after a real cut."""
 HOOK = "/hook"
 
 
@@ -39,7 +37,8 @@ class Cluster:
             engine,
             environment,
             access=access,
-            docker={"subnet": SUBNET},
+            # Only then may a container come back with the address that it had, as after a real cut.
+            docker={"subnet": free_subnet()},
             high_availability={"alertmanager": 3, "one_host": True},
             alerting={
                 "group_by": ["alertname", "service", "instance"],  # a message for each alert, so that they are counted

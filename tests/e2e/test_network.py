@@ -9,9 +9,9 @@ import pytest
 
 from components.platforms.docker_engine import Engine
 from components.platforms.errors import DeploymentError
-from tests.e2e.engine import LABEL
+from tests.e2e.engine import LABEL, free_subnet
 
-SUBNET = "172.31.251.0/28"
+SUBNET = free_subnet()
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_it_has_its_subnet_and_is_taken_up_again(name: str) -> None:
     assert engine.client.networks.get(name).id == first.id
 
 
-@pytest.mark.parametrize(("subnet", "owner"), [("172.31.252.0/28", "ours"), (SUBNET, "another")])
+@pytest.mark.parametrize(("subnet", "owner"), [(free_subnet(), "ours"), (SUBNET, "another")], ids=("subnet", "owner"))
 def test_one_of_another_kind_or_owner_is_left_alone(name: str, subnet: str, owner: str) -> None:
     engine = Engine()
     engine.make_network(name, SUBNET, labels("ours"))
