@@ -14,11 +14,11 @@ from components.spec import Port, Resources
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One stack's values, resolved. `target_files` holds the file_sd files that services name, by path."""
+    """One stack's values, resolved. `beside` holds the files that the stack file names, by path."""
 
     config: StackConfig
     images: ImageCatalogue
-    target_files: dict[str, str] = field(default_factory=dict)
+    beside: dict[str, str] = field(default_factory=dict)
 
     @property
     def access(self) -> AccessRules:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import yaml
-
+from components.beside import read_beside
 from components.config import Problem, StackConfig, StackFileError, load_stack_file
 from components.config.load import FOLDER, stack_path
 from components.context import Context
@@ -28,18 +27,20 @@ from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
 from components.services.thanos import PRODUCT as THANOS
 from components.services.thanos import thanos
-from components.spec import SECRET_TOKEN, Plan, Service
-from components.yaml_text import load
+from components.spec import Plan, Service
 
 ESSENTIAL = ("prometheus", "alertmanager")
 """Without these there is no stack; the others can be left out where their image cannot be had."""
 
 
-def plan_stack(config: StackConfig, images: ImageCatalogue, target_files: dict[str, str] | None = None) -> Plan:
-    """Plan one stack. Products whose image is not to be had are planned but withheld, and nothing refers to them."""
+def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, str] | None = None) -> Plan:
+    """Plan one stack; `beside` are the files that it names, by path.
+
+    Products whose image is not to be had are planned but withheld, and nothing refers to them.
+    """
     _require_images(config, images)
     config = with_demo(config, images)
-    context = Context(config, images, target_files or {})
+    context = Context(config, images, beside or {})
     before, after = _before_prometheus(context), _after_prometheus(context)
     scraped = [service for service in (*before, *after) if service.image]
     groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
@@ -132,33 +133,4 @@ def plan_stack_file(stack: str, folder: Path = FOLDER) -> tuple[StackConfig, Pla
     path = stack_path(stack, folder)
     images = image_catalogue(config)
     config = with_demo(config, images)
-    return config, plan_stack(config, images, read_target_files(config, path))
-
-
-def read_target_files(config: StackConfig, stack_file: Path) -> dict[str, str]:
-    """The file_sd files that services name, beside the stack file; each must be a list of target groups."""
-    found: dict[str, str] = {}
-    for index, service in enumerate(config.services):
-        if service.discovery.file is None:
-            continue
-        name = service.discovery.file.file
-        key = f"services[{index}].discovery.file.file"
-        path = (stack_file.parent / name).resolve()
-        try:
-            if not path.is_relative_to(stack_file.parent.resolve()):
-                raise ValueError("must stand below the stack file's folder")
-            found[name] = path.read_text(encoding="utf-8")
-            if SECRET_TOKEN.search(found[name]):
-                raise ValueError("must not hold a placeholder of a secret")
-            groups = load(found[name])
-            if not isinstance(groups, list) or not all(map(_is_target_group, groups)):
-                raise ValueError("must be a list of {targets: [host:port, ...], labels: {...}}")
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).splitlines()[0]
-            raise StackFileError(str(stack_file), [Problem(key, reason, repr(name))]) from None
-    return found
-
-
-def _is_target_group(group: object) -> bool:
-    targets = group.get("targets") if isinstance(group, dict) else None
-    return isinstance(targets, list) and bool(targets) and all(isinstance(target, str) for target in targets)
+    return config, plan_stack(config, images, read_beside(config, path))

@@ -22,6 +22,7 @@ from components.catalogue import (
     rule_subjects,
 )
 from components.config import StackConfig
+from components.config.own_files import own_name
 from components.context import Context
 from components.parameters import Parameter
 from components.promql import metrics_in
@@ -39,6 +40,12 @@ def rule_files(context: Context, groups: RuleGroups, products: Sequence[str]) ->
     """One file for each subject that has rules in this stack; the file's name is the subject's."""
     links = _dashboard_urls(context, set(products))
     return tuple(File(f"rules/{subject}.yaml", rendered_groups(context, groups[subject], links)) for subject in groups)
+
+
+def own_rule_files(context: Context) -> tuple[File, ...]:
+    """The rules that the stack file names, evaluated as they stand, beside the catalogue's."""
+    config = context.config
+    return tuple(File(f"rules/{own_name(path)}.yaml", context.beside[path]) for path in config.rule_files)
 
 
 def chosen_groups(config: StackConfig, products: Iterable[str]) -> RuleGroups:

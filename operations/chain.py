@@ -20,6 +20,7 @@ from components.catalogue import ROOT, all_alerts, everything_known
 from components.config import StackConfig
 from components.config.federation import LABEL as REGION
 from components.config.metrics import series_names
+from components.config.own_files import is_own
 from components.notes import counted, route_notes, routed_labels
 from components.onboarding import declared, declared_series
 from components.promql import metrics_in, selectors
@@ -32,13 +33,15 @@ from operations.stored import known_metrics, labels_of, panel_queries, rules, st
 RUNBOOKS = ROOT / "runbooks"
 _NAMED = 3
 """So many alerts that end with nobody are named; of one stack it can be all."""
+_LISTED = 10
+"""So many metrics that nothing is known of are named."""
 _ANNOTATIONS = ("summary", "description")
 _MATCHER = re.compile(r'^([a-zA-Z_]\w*)\s*(=~|!~|!=|=)\s*"(.*)"$', re.DOTALL)
 
 
 def chain_checks(config: StackConfig, plan: Plan) -> list[Result]:
     """One result for each link."""
-    alerts = plan_alerts(plan)
+    alerts, catalogue = plan_alerts(plan), plan_alerts(plan, own=False)
     every = counted(len(alerts), "alert")
     links = (
         (
@@ -54,8 +57,16 @@ def chain_checks(config: StackConfig, plan: Plan) -> list[Result]:
         ("metric to dashboard", panel_problems(config, plan), "correct the query in dashboards/"),
         ("rule to route and receiver", route_problems(config, plan), "give `alerting` a route or default_channels"),
         ("rule to message", message_problems(alerts), "add it to the rule in rules/"),
-        ("rule to runbook", runbook_problems(alerts), "write the page in runbooks/, or remove what nothing links to"),
-        ("rule to dashboard", dashboard_problems(alerts, plan), "name the uid of a dashboard in the rule"),
+        (
+            "rule to runbook",
+            runbook_problems(catalogue),
+            "write the page in runbooks/, or remove what nothing links to",
+        ),
+        (
+            "rule to dashboard",
+            dashboard_problems(catalogue, plan),
+            "name the uid of a dashboard in the rule",
+        ),
     )
     results = [
         Result(f"chain: {name}", Status.FAILED, "\n".join(found), remedy)
@@ -63,6 +74,9 @@ def chain_checks(config: StackConfig, plan: Plan) -> list[Result]:
         else Result(f"chain: {name}", Status.OK, every if name.startswith("rule") else "")
         for name, problems, remedy in links
     ]
+    if unknown := own_unknown(config, plan):
+        detail = f"rules and dashboards of your own ask for metrics of which nothing is known here: {unknown}"
+        results.append(Result("chain: metric to own files", Status.NOT_CHECKED, detail))
     if not config.alerting.channels and "default_channels" not in config.alerting.model_fields_set:
         detail = "no channel is defined: alerts are only shown, in Prometheus, Alertmanager and Grafana"
         results.append(Result("chain: receiver to people", Status.NOT_CHECKED, detail))
@@ -78,7 +92,7 @@ def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     labels = _labels_by_metric(config)
     # With a federation every rule passes over the regions' series, which have this label; own ones need not have it.
     always = {"__name__", REGION} if config.federation else {"__name__"}
-    for file, rule in rules(plan):
+    for file, rule in rules(plan, own=False):
         name = f"{file}: {rule.get('alert') or rule.get('record')}"
         for metric in sorted(metrics_in(rule["expr"]) - known):
             near = difflib.get_close_matches(metric, known, n=1, cutoff=0.8)
@@ -91,6 +105,17 @@ def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
                     without.setdefault(label, []).append(service)
             for label, services in sorted(without.items()):
                 yield f"{name} selects {selector.name} by {label}, which {', '.join(services)} declares it without"
+
+
+def own_unknown(config: StackConfig, plan: Plan) -> str:
+    """What the user's own rules and dashboards ask for and no service declares: only a running server can tell."""
+    known = known_metrics(config, plan).union(*map(declared_series, config.services)) | everything_known()
+    asked = {metric for file, rule in rules(plan) if is_own(file) for metric in metrics_in(rule["expr"])}
+    theirs = {uid for uid, _, _ in panel_queries(plan, own=False)}
+    asked |= {one for uid, _, query in panel_queries(plan) if uid not in theirs for one in metrics_in(query)}
+    unknown = sorted(asked - known)
+    rest = len(unknown) - _LISTED
+    return ", ".join(unknown[:_LISTED]) + (f", and {rest} more" if rest > 0 else "")
 
 
 def storage_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
@@ -112,10 +137,17 @@ def concerns(selector: VectorSelector, service: str) -> bool:
     for matcher in selector.matchers.matchers:
         if matcher.name in ("service", "job"):
             kind = str(matcher.op).rpartition(".")[2]
-            same = bool(re.fullmatch(matcher.value, service)) if "Re" in kind else matcher.value == service
+            same = _fits(matcher.value, service) if "Re" in kind else matcher.value == service
             if same == kind.startswith("Not"):
                 return False
     return True
+
+
+def _fits(pattern: str, text: str) -> bool:
+    try:
+        return bool(re.fullmatch(pattern, text))
+    except re.error:  # an expression of the user's own, in what RE2 knows and Python does not
+        return True
 
 
 def _labels_by_metric(config: StackConfig) -> dict[str, list[tuple[str, set[str]]]]:
@@ -133,7 +165,7 @@ def panel_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     """Panels that ask for what nothing can expose. One for a product that this stack leaves out is only empty."""
     known = known_metrics(config, plan) | everything_known() | {*onboarding.RECORDS, *objectives.RECORDS}
     asked: dict[tuple[str, str], set[str]] = {}
-    for uid, title, expression in panel_queries(plan):
+    for uid, title, expression in panel_queries(plan, own=False):
         asked.setdefault((uid, title), set()).update(metrics_in(expression) - known)
     for (uid, title), unknown in asked.items():
         if unknown:
@@ -179,9 +211,9 @@ def deliverable(config: StackConfig, plan: Plan) -> Iterator[tuple[str, dict[str
         yield labels["alertname"], labels
 
 
-def plan_alerts(plan: Plan) -> list[dict[str, Any]]:
-    """The rules of all alerts that the plan evaluates."""
-    return [rule for _, rule in rules(plan) if "alert" in rule]
+def plan_alerts(plan: Plan, own: bool = True) -> list[dict[str, Any]]:
+    """The rules of all alerts that the plan evaluates; without `own`, those of the catalogue alone."""
+    return [rule for _, rule in rules(plan, own) if "alert" in rule]
 
 
 def receivers_of(route: Mapping[str, Any], labels: Mapping[str, str]) -> list[str]:

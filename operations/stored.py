@@ -9,6 +9,7 @@ from typing import Any
 
 from components.catalogue import EVERYWHERE, PROBES, exposed_series
 from components.config import StackConfig
+from components.config.own_files import is_own
 from components.config.services import MonitoredService
 from components.config.stack import THANOS
 from components.onboarding import declared_series
@@ -30,21 +31,36 @@ def rule_groups(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield file.path.removeprefix("rules/").removesuffix(".yaml"), group
 
 
-def rules(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each rule as it is deployed, with the name of its file."""
+def rules(plan: Plan, own: bool = True) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each rule as it is deployed, with the name of its file; without `own`, those of the catalogue alone."""
     for name, group in rule_groups(plan):
+        if is_own(name) and not own:
+            continue
         for rule in group["rules"]:
             yield name, rule
 
 
-def panel_queries(plan: Plan) -> Iterator[tuple[str, str, str]]:
-    """Each query of each provisioned dashboard: uid, title of the panel, expression with its variables filled in."""
+def panel_queries(plan: Plan, own: bool = True) -> Iterator[tuple[str, str, str]]:
+    """Each query of each provisioned dashboard: uid, title of the panel, expression with its variables filled in.
+
+    Without `own`, those of the product's dashboards alone.
+    """
     grafana = consistency.grafana_of(plan)
-    for text in (consistency.dashboards(grafana) if grafana else {}).values():
+    for path, text in (consistency.dashboards(grafana) if grafana else {}).items():
+        if is_own(path) and not own:
+            continue
         board = json.loads(text)
-        for panel in board["panels"]:
+        for panel in panels(board):
             for target in panel.get("targets") or ():
-                yield board["uid"], panel["title"], filled(target["expr"])
+                if isinstance(target.get("expr"), str):  # own dashboards may ask other datasources
+                    yield board["uid"], panel.get("title") or "", filled(target["expr"])
+
+
+def panels(board: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every panel of a dashboard, those in collapsed rows too; before Grafana 5 all were in rows."""
+    for panel in (*(board.get("panels") or ()), *(board.get("rows") or ())):
+        yield panel
+        yield from panels({"panels": panel.get("panels")})
 
 
 def filled(expression: str) -> str:

@@ -143,7 +143,7 @@ def test_a_mutated_stack_is_a_valid_plan_or_one_error_for_people(data: Any) -> N
             assert problem.message
             assert len(problem.message) + len(problem.value) < 1500, "a message, not a dump"
     else:
-        plan = plan_stack(outcome, images(outcome), TARGET_FILES | dict.fromkeys(_target_files(outcome), "[]"))
+        plan = plan_stack(outcome, images(outcome), _beside(outcome))
         check(plan)
         if outcome.platform == "kubernetes":
             assert manifests(Stack(outcome, plan))
@@ -156,8 +156,11 @@ def _outcome(data: Any) -> StackConfig | StackFileError:
         return error
 
 
-def _target_files(config: StackConfig) -> list[str]:
-    return [service.discovery.file.file for service in config.services if service.discovery.file]
+def _beside(config: StackConfig) -> dict[str, str]:
+    targets = [service.discovery.file.file for service in config.services if service.discovery.file]
+    boards = [path for paths in config.dashboard_files.values() for path in paths]
+    own = dict.fromkeys(targets, "[]") | dict.fromkeys(config.rule_files, "groups: []\n") | dict.fromkeys(boards, "{}")
+    return TARGET_FILES | own
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))

@@ -18,6 +18,7 @@ from components.config.errors import Problem, RelationError, near
 from components.config.federation import FederatedServer, federation_problems
 from components.config.high_availability import HighAvailability, high_availability_problems
 from components.config.kubernetes import Kubernetes
+from components.config.own_files import DashboardFiles, RuleFile, own_file_problems
 from components.config.platform import only_own_settings, platform_problems
 from components.config.products import (
     Access,
@@ -133,6 +134,12 @@ class StackConfig(Model):
     dashboards: tuple[DashboardName, ...] = Field(
         default=DASHBOARDS, description="Those that have data in this stack are provisioned."
     )
+    rule_files: tuple[RuleFile, ...] = Field(
+        default=(), description="Rules of your own in Prometheus' format: paths from the stack file's folder."
+    )
+    dashboard_files: DashboardFiles = Field(
+        default_factory=dict, description="Dashboards of your own: folder in Grafana to paths of JSON files."
+    )
     resources: dict[str, ResourceLimits] = Field(default_factory=dict, description="Product to limits.")
     images: Images = Images()
     data: Data = Data()
@@ -160,6 +167,7 @@ class StackConfig(Model):
             self._check_platform,
             self._check_high_availability,
             self._check_backup,
+            self._check_own_files,
         )
         problems = [problem for check in checks for problem in check()]
         if problems:
@@ -268,6 +276,9 @@ class StackConfig(Model):
 
     def _check_backup(self) -> Iterator[Problem]:
         yield from backup_problems(self)
+
+    def _check_own_files(self) -> Iterator[Problem]:
+        yield from own_file_problems(self.rule_files, self.dashboard_files)
 
     def _check_alerts(self) -> Iterator[Problem]:
         yield from alert_problems(self.alerts, self.alerting.dead_mans_switch is not None)

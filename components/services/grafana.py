@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from components.config.own_files import own_name
 from components.context import Context
 from components.replicas import any_of, as_replica
 from components.rules import grafana_url, shown_dashboards, subjects_on
@@ -70,6 +71,7 @@ def _files(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
         File("provisioning/datasources/stack.yaml", dump(datasources)),
         File("provisioning/dashboards/stack.yaml", dump({"apiVersion": 1, "providers": [_PROVIDER]})),
         *_dashboards(context, others),
+        *_own_dashboards(context),
         File("secrets/admin-password", secret_token(password)),
         File("secrets/netrc", login),
         File("secrets/secret-key", secret_token(SECRET_KEY), live=False),
@@ -174,6 +176,12 @@ def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]
     on = subjects_on(context.config, [service.name for service in others])
     shown = shown_dashboards(context.config, on)
     return tuple(File(f"dashboards/{each.folder}/{each.file}.json", each.text) for each in shown)
+
+
+def _own_dashboards(context: Context) -> tuple[File, ...]:
+    """Those that the stack file names, as they stand."""
+    chosen = [(folder, path) for folder, paths in context.config.dashboard_files.items() for path in paths]
+    return tuple(File(f"dashboards/{folder}/{own_name(path)}.json", context.beside[path]) for folder, path in chosen)
 
 
 def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any
 from components.config.services import OWN_CERTIFICATE, BlackboxProbe
 from components.context import Context
 from components.replicas import as_replica, replica_name
-from components.rules import RuleGroups, rule_files
+from components.rules import RuleGroups, own_rule_files, rule_files
 from components.services.federation import federation_calls, federation_jobs, federation_secrets, own_series_only
 from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
 from components.services.scraping import (
@@ -54,6 +54,7 @@ def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[Fil
     files = (
         File("prometheus.yml", dump(_config(context, others, own, number))),
         *rules,
+        *own_rule_files(context),
         *target_files(context),
         *service_secrets(context),
         *federation_secrets(context),

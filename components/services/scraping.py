@@ -192,7 +192,7 @@ def target_path(service: MonitoredService) -> str:
 def target_files(context: Context) -> tuple[File, ...]:
     """The file_sd files that services name, as they stand beside the stack file; Prometheus watches them."""
     return tuple(
-        File(target_path(service), context.target_files[service.discovery.file.file])
+        File(target_path(service), context.beside[service.discovery.file.file])
         for service in context.config.services
         if service.discovery.file
     )

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from components.config import StackConfig, alert_settings, base, kubernetes, metrics, products, services
+from components.config import StackConfig, alert_settings, base, kubernetes, metrics, own_files, products, services
 from components.config.load import FOLDER
 from components.config.stack import PRODUCTS
 from operations import console
@@ -76,6 +76,9 @@ KINDS: tuple[tuple[Any, str, str], ...] = (
         "pattern",
         "A regular expression that has to match a whole metric name: `http_.*`, `go_gc_duration_seconds`.",
     ),
+    (own_files.RuleFile, "rule file", "Path of a YAML file below the stack file's folder: `rules/shop.yaml`."),
+    (own_files.DashboardFile, "dashboard file", "Path of a JSON file below the stack file's folder."),
+    (own_files.GrafanaFolder, "folder", "Of Grafana: letters, digits, spaces and `_ ( ) & + -`."),
     (metrics.LabelValues, "label values", "The values that are expected, `[open, paid]`, or their number, `12`."),
     (metrics.Share, "share", "`99.9%` or `0.999`; from 50 % up to, but below 100 %."),
     (kubernetes.LabelName, "label of Kubernetes", "Name of a label or annotation: `app`, `app.kubernetes.io/name`."),

@@ -8,11 +8,12 @@ from typing import Any, get_args
 
 import pytest
 
+from components.beside import read_beside
 from components.catalogue import ROOT
 from components.config import StackConfig, StackFileError, load_stack_file, parse_stack
 from components.config.load import FOLDER, stack_path
 from components.config.metrics import Subject
-from components.plan import plan_stack_file, read_target_files
+from components.plan import plan_stack_file
 from tests.support import ACCESS, MINIMAL, STACKS, changed, stack
 
 CHANNEL_TYPES = "'slack', 'pagerduty', 'email', 'webhook', 'opsgenie'"
@@ -327,7 +328,7 @@ def test_a_target_file_that_prometheus_could_not_use_is_refused(tmp_path: Path, 
         (tmp_path / "targets.yaml").write_text(text)
     service = {"name": "shop", "team": "web", "discovery": {"file": {"file": "targets.yaml"}}}
     with pytest.raises(StackFileError) as caught:
-        read_target_files(stack(services=[service]), tmp_path / "Pulumi.test.yaml")
+        read_beside(stack(services=[service]), tmp_path / "Pulumi.test.yaml")
     assert f"services[0].discovery.file.file (is 'targets.yaml'): {words}" in str(caught.value)
 
 
@@ -335,7 +336,7 @@ def test_a_target_file_outside_of_the_stacks_folder_is_refused(tmp_path: Path) -
     (tmp_path / "outside.yaml").write_text("- targets: [a:1]")
     service = {"name": "shop", "team": "web", "discovery": {"file": {"file": "../outside.yaml"}}}
     with pytest.raises(StackFileError, match="must stand below the stack file's folder"):
-        read_target_files(stack(services=[service]), tmp_path / "inner" / "Pulumi.test.yaml")
+        read_beside(stack(services=[service]), tmp_path / "inner" / "Pulumi.test.yaml")
 
 
 def test_a_stack_file_is_planned_with_the_target_files_beside_it(tmp_path: Path) -> None:
