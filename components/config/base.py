@@ -155,6 +155,8 @@ Name = Annotated[
 Label = Annotated[
     str, Matching(r"^[a-zA-Z_][a-zA-Z0-9_]*$", "letters, digits and underscores, not beginning with a digit")
 ]
+Switch = Annotated[bool, Field(strict=True)]
+"""true or false; not text or a number that may have meant something else."""
 PortNumber = Annotated[int, Field(ge=1, le=65535, strict=True)]
 Url = Annotated[
     str,

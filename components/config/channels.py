@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from components.config.base import Matching, Model, NotEmpty, Secret, Url
+from components.config.base import Matching, Model, NotEmpty, Secret, Switch, Url
 
 Address = Annotated[
     str,
@@ -19,7 +19,7 @@ Address = Annotated[
 
 
 class _Channel(Model):
-    send_resolved: bool = Field(default=True, description="Also tell when an alert ends.")
+    send_resolved: Switch = Field(default=True, description="Also tell when an alert ends.")
 
 
 class SlackChannel(_Channel):
@@ -82,7 +82,7 @@ class EmailChannel(_Channel):
     ] = Field(description="host:port of the mail server: 587 for STARTTLS, 465 for TLS from the start.")
     username: str | None = Field(default=None, min_length=1, description="To log in with; with `password`.")
     password: Secret | None = Field(default=None, description="Of that user.")
-    require_tls: bool = Field(default=True, description="Send nothing over a connection that is not encrypted.")
+    require_tls: Switch = Field(default=True, description="Send nothing over a connection that is not encrypted.")
     ca: Secret | None = Field(default=None, description="Authority to trust, PEM. Default: those of the image.")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import AfterValidator, Field
 
-from components.config.base import Model
+from components.config.base import Model, Switch
 from components.config.errors import Problem
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MOST = 9
 """Every Alertmanager hears from every other, and every Prometheus asks every target: more add load, not safety."""
+ODD = (3, 5, 7, 9)
 
 
 def _check_count(value: int) -> int:
@@ -26,13 +27,16 @@ def _check_count(value: int) -> int:
 
 
 def _check_odd(value: int) -> int:
-    if value % 2 == 0:
-        raise ValueError("must be odd, such as 3: a network can split an even number into halves, neither in the right")
+    if value == 1:
+        return _check_count(value)
+    if value not in ODD:
+        even = "" if value % 2 else ": a network can split an even number into halves, neither in the right"
+        raise ValueError(f"must be 3, 5, 7 or 9{even}")
     return value
 
 
 Count = Annotated[int, AfterValidator(_check_count), Field(json_schema_extra={"minimum": 2, "maximum": MOST})]
-
+OddCount = Annotated[int, AfterValidator(_check_odd), Field(json_schema_extra={"enum": [*ODD]})]
 
 REPLICATED = ("prometheus", "alertmanager", "grafana", "jaeger")
 
@@ -45,8 +49,8 @@ class HighAvailability(Model):
         description="Each scrapes everything and evaluates all rules. Needs `storage` with backend thanos or s3, "
         "which shows their series as one. Default: one.",
     )
-    alertmanager: Annotated[Count, AfterValidator(_check_odd)] | None = Field(
-        default=None, description="A cluster, which sends each message once; an odd number. Default: one."
+    alertmanager: OddCount | None = Field(
+        default=None, description="A cluster, which sends each message once: 3, 5, 7 or 9. Default: one."
     )
     grafana: Count | None = Field(
         default=None, description="All show the same. Needs `grafana.database`, which they share. Default: one."
@@ -54,7 +58,7 @@ class HighAvailability(Model):
     jaeger: Count | None = Field(
         default=None, description="Needs `tracing.storage` that they share: a database. Default: one."
     )
-    one_host: bool = Field(
+    one_host: Switch = Field(
         default=False,
         description="Replicas may share a machine. On Docker they always do, so it has to be said: they outlive the "
         "crash of a program, not that of the machine.",

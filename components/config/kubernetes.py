@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from components.config.base import Matching, Model, Name, NotEmpty, Size, size_bytes
+from components.config.base import Matching, Model, Name, NotEmpty, Size, Switch, size_bytes
 
 LabelName = Annotated[
     str,
@@ -122,14 +122,14 @@ class Gateway(Model):
 class Monitor(Model):
     """What of the cluster itself is watched. Containers: `exporters.cadvisor`; machines: `exporters.node`."""
 
-    kubelet: bool = Field(default=True, description="The kubelet of every node: pods, volumes, its own health.")
-    verify_kubelets: bool = Field(
+    kubelet: Switch = Field(default=True, description="The kubelet of every node: pods, volumes, its own health.")
+    verify_kubelets: Switch = Field(
         default=False,
         description="Check the kubelets' certificates: where the cluster's authority signs them (serverTLSBootstrap).",
     )
-    api_server: bool = Field(default=True, description="The API server; false where a managed cluster hides it.")
-    dns: bool = Field(default=True, description="CoreDNS in kube-system; false where a managed cluster hides it.")
-    workloads: bool = Field(
+    api_server: Switch = Field(default=True, description="The API server; false where a managed cluster hides it.")
+    dns: Switch = Field(default=True, description="CoreDNS in kube-system; false where a managed cluster hides it.")
+    workloads: Switch = Field(
         default=True,
         description="Pods, workloads, jobs, claims, quotas and nodes of all namespaces as the API server knows them, "
         "by kube-state-metrics.",
@@ -158,17 +158,30 @@ class KubernetesDiscovery(Model):
         return self.labels or ({} if self.annotations else {"app.kubernetes.io/name": service})
 
 
+SMALLEST, LARGEST = "10MB", "1024TB"
+
+
+def _check_claim(size: str) -> str:
+    if not size_bytes(SMALLEST) <= size_bytes(size) <= size_bytes(LARGEST):
+        raise ValueError(f"must be from {SMALLEST} to {LARGEST}")
+    return size
+
+
+ClaimSize = Annotated[Size, AfterValidator(_check_claim)]
+"""What a program could start with, up to what a volume can be."""
+
+
 class Volumes(Model):
     """Sizes of the claims for data. They can grow later where the storage class allows it, and never shrink."""
 
-    prometheus: Size = Field(default="50GB", description="Samples; `retention.size` must be at most 80 % of it.")
-    alertmanager: Size = Field(default="1GB", description="Silences and what was sent.")
-    grafana: Size = Field(default="2GB", description="Users, and dashboards that they made by hand.")
-    thanos_store: Size = Field(default="10GB", description="Indexes of the bucket's blocks; storage in a bucket.")
-    thanos_compact: Size = Field(
+    prometheus: ClaimSize = Field(default="50GB", description="Samples; `retention.size` must be at most 80 % of it.")
+    alertmanager: ClaimSize = Field(default="1GB", description="Silences and what was sent.")
+    grafana: ClaimSize = Field(default="2GB", description="Users, and dashboards that they made by hand.")
+    thanos_store: ClaimSize = Field(default="10GB", description="Indexes of the bucket's blocks; storage in a bucket.")
+    thanos_compact: ClaimSize = Field(
         default="100GB", description="Blocks while they are merged; about twice the largest of two weeks."
     )
-    jaeger: Size = Field(default="20GB", description="Traces; with `tracing.storage: badger`.")
+    jaeger: ClaimSize = Field(default="20GB", description="Traces; with `tracing.storage: badger`.")
 
     def bytes_of(self, product: str) -> int:
         """Size of a product's claim in bytes."""

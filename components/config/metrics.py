@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import promql_parser as promql
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from components.config.base import Duration, Label, Matching, Model, NotEmpty
+from components.config.base import Duration, Label, Matching, Model, NotEmpty, Switch
 
 MetricName = Annotated[
     str,
@@ -60,8 +60,8 @@ class DeclaredMetric(Model):
     buckets: tuple[Annotated[float, Field(gt=0, allow_inf_nan=False)], ...] = Field(
         default=(), description="Upper bounds of a histogram, ascending, without +Inf."
     )
-    optional: bool = Field(default=False, description="Series only appear when something has happened.")
-    foreign: bool = Field(default=False, description="The name is given by a program that you cannot change.")
+    optional: Switch = Field(default=False, description="Series only appear when something has happened.")
+    foreign: Switch = Field(default=False, description="The name is given by a program that you cannot change.")
 
     @model_validator(mode="after")
     def _buckets_of_histograms(self) -> DeclaredMetric:

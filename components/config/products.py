@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from components.config.base import Duration, Matching, Model, Secret, Size, Url, size_bytes
+from components.config.base import Duration, Matching, Model, Secret, Size, Switch, Url, size_bytes
 from components.config.databases import SHARED_STORES, CassandraStore, GrafanaDatabase, SearchStore
 
 
@@ -132,15 +132,15 @@ class Tracing(Model):
 class Exporters(Model):
     """What watches the host, its containers, and addresses from outside."""
 
-    node: bool = Field(default=True, description="node exporter: processor, memory and disks of the host.")
-    blackbox: bool = Field(default=True, description="blackbox exporter: makes the probes.")
-    cadvisor: bool = Field(default=True, description="cAdvisor: processor and memory of each container.")
+    node: Switch = Field(default=True, description="node exporter: processor, memory and disks of the host.")
+    blackbox: Switch = Field(default=True, description="blackbox exporter: makes the probes.")
+    cadvisor: Switch = Field(default=True, description="cAdvisor: processor and memory of each container.")
 
 
 class Grafana(Model):
     """Dashboards for people."""
 
-    enabled: bool = Field(default=True, description="false deploys no Grafana.")
+    enabled: Switch = Field(default=True, description="false deploys no Grafana.")
     root_url: Url | None = Field(default=None, description="As browsers see it. Default: the published port.")
     admin_user: Annotated[str, Matching(r"^[A-Za-z0-9._@-]+$", "letters, digits and any of . _ @ -")] = Field(
         default="admin", description="Login of the administrator."
@@ -219,4 +219,4 @@ class Images(Model):
 class Data(Model):
     """What happens to volumes."""
 
-    keep: bool = Field(default=True, description="Volumes stay when the stack is destroyed, and cannot be replaced.")
+    keep: Switch = Field(default=True, description="Volumes stay when the stack is destroyed, and cannot be replaced.")

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from components.config.base import Duration, Label, Matching, Model, Name, NotEmpty
+from components.config.base import Duration, Label, Matching, Model, Name, NotEmpty, Switch
 
 WEEKDAYS = ("sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday")
 MONTHS = (
@@ -177,7 +177,7 @@ class Route(Model):
     repeat_interval: Duration | None = Field(default=None, description="Default: that of `alerting`.")
     mute: tuple[Name, ...] = Field(default=(), description="Time intervals in which nothing is sent.")
     active: tuple[Name, ...] = Field(default=(), description="Time intervals outside of which nothing is sent.")
-    continue_: bool = Field(default=False, alias="continue", description="Also try the routes that follow.")
+    continue_: Switch = Field(default=False, alias="continue", description="Also try the routes that follow.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

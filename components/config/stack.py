@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting, alerting_problems
 from components.config.backup import Backup, backup_problems
-from components.config.base import Model, Name, seconds
+from components.config.base import Model, Name, Switch, seconds
 from components.config.databases import database_problems
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
@@ -121,7 +121,7 @@ class StackConfig(Model):
         default=(), description="Prometheus servers of regions, whose results this one collects."
     )
     probes: tuple[BlackboxProbe, ...] = Field(default=(), description="What is asked from outside.")
-    demo: bool = Field(
+    demo: Switch = Field(
         default=False, description="Example services under traffic, deployed beside the stack and monitored by it."
     )
     exporters: Exporters = Exporters()

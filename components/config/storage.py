@@ -12,7 +12,7 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from components.config.base import Duration, Matching, Model, Secret, Url, seconds
+from components.config.base import Duration, Matching, Model, Secret, Switch, Url, seconds
 from components.config.errors import Problem
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Bucket(Model):
         description="Of another S3 server: https://s3.example.com. Default: AWS in the region. With http:// "
         "everything goes unencrypted.",
     )
-    path_style: bool = Field(
+    path_style: Switch = Field(
         default=False, description="Addresses of the form endpoint/bucket, which servers outside of AWS mostly ask for."
     )
     prefix: (
@@ -86,8 +86,8 @@ class Bucket(Model):
         description="Of objects at rest: `sse-s3` (keys of the server), `{kms_key: arn:...}`, or `none` for servers "
         "without it.",
     )
-    adopt: bool = Field(default=False, description="Take over a bucket that exists; with backend thanos.")
-    delete_with_objects: bool = Field(
+    adopt: Switch = Field(default=False, description="Take over a bucket that exists; with backend thanos.")
+    delete_with_objects: Switch = Field(
         default=False, description="Destroying the stack deletes the bucket with all samples; with backend thanos."
     )
     noncurrent_days: int = Field(
@@ -148,7 +148,7 @@ class Storage(Model):
     retention: StorageRetention = Field(
         default=StorageRetention(), description="Of the bucket; that of Prometheus' own disk is `retention`."
     )
-    query_frontend: bool = Field(
+    query_frontend: Switch = Field(
         default=True, description="Splits long queries into days, and remembers their answers."
     )
     tls: StorageTls | None = Field(default=None, description="Default: none between the components.")

@@ -58,6 +58,7 @@ KINDS: tuple[tuple[Any, str, str], ...] = (
         "A number with its unit, as Prometheus writes it: `15s`, `1m30s`, `30d`. Units: y, w, d, h, m, s, ms.",
     ),
     (base.Size, "size", "`512MB`, `20GB`; units KB, MB, GB, TB, in powers of 1024."),
+    (kubernetes.ClaimSize, "size of a claim", "10MB to 1024TB, with the units of a size."),
     (base.Name, "name", "Lower-case letters, digits and single hyphens, beginning with a letter: `team-chat`."),
     (base.Label, "label", "A Prometheus label name: letters, digits and underscores, not beginning with a digit."),
     (base.PortNumber, "port", "1 to 65535."),

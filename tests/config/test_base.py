@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any, get_args
 
-from components.config import StackFileError
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from components.config import StackConfig, StackFileError
 from components.config.base import go_duration, seconds, size_bytes
 from tests.support import stack
 
@@ -112,3 +115,45 @@ def test_a_port_without_a_value_is_not_published() -> None:
 def test_a_port_that_cannot_be_is_refused(port: object) -> None:
     with pytest.raises(StackFileError, match=r"ports\.prometheus"):
         stack(ports__prometheus=port)
+
+
+def models(kind: type[BaseModel], seen: set[type[BaseModel]]) -> set[type[BaseModel]]:
+    """All models below one, it included."""
+    if kind not in seen:
+        seen.add(kind)
+        for field in kind.model_fields.values():
+            for found in _models_in(field.annotation):
+                models(found, seen)
+    return seen
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
+
+
+SWITCHES = [
+    (model, name)
+    for model in sorted(models(StackConfig, set()), key=lambda model: model.__name__)
+    for name, field in model.model_fields.items()
+    if field.annotation is bool
+]
+
+
+def test_there_are_switches_in_many_models() -> None:
+    assert len({model for model, _ in SWITCHES}) > 6
+
+
+@pytest.mark.parametrize(("model", "name"), SWITCHES, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("value", ["yes", "true", 1, 0.0])
+def test_a_switch_takes_true_and_false_alone(model: type[BaseModel], name: str, value: object) -> None:
+    """Anything else may have meant something else."""
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate({model.model_fields[name].alias or name: value})
+    assert {each["type"] for each in caught.value.errors() if each["input"] == value} == {"bool_type"}
+
+
+def test_a_switch_that_is_text_is_an_error_in_words() -> None:
+    with pytest.raises(StackFileError, match=r"grafana.enabled \(is 'yes'\): must be true or false"):
+        stack(grafana__enabled="yes")

@@ -33,10 +33,11 @@ def test_a_cluster_of_alertmanagers_on_kubernetes_and_on_one_docker_host_that_sa
     ("count", "reason"),
     [
         (1, "is no high availability: leave it out for one, or ask for more"),
-        (0, "must be from 2 to 9"),
-        (10, "must be from 2 to 9"),
-        (2, "must be odd, such as 3: a network can split an even number into halves, neither in the right"),
-        (4, "must be odd, such as 3: a network can split an even number into halves, neither in the right"),
+        (-1, "must be 3, 5, 7 or 9"),
+        (11, "must be 3, 5, 7 or 9"),
+        (0, "must be 3, 5, 7 or 9: a network can split an even number into halves, neither in the right"),
+        (2, "must be 3, 5, 7 or 9: a network can split an even number into halves, neither in the right"),
+        (10, "must be 3, 5, 7 or 9: a network can split an even number into halves, neither in the right"),
     ],
 )
 def test_counts_that_help_nobody_are_refused(count: int, reason: str) -> None:

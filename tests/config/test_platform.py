@@ -53,6 +53,14 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "kubernetes: is for platform: kubernetes only\n      hint: add `platform: kubernetes`",
     ),
     (CLUSTER, {"kubernetes": {"namespace": "x"}}, "kubernetes.context: is required"),
+    *(
+        (
+            CLUSTER,
+            {"kubernetes__volumes": {"jaeger": size}},
+            f"kubernetes.volumes.jaeger (is '{size}'): must be from 10MB to 1024TB",
+        )
+        for size in ("9MB", "1KB", "1025TB")
+    ),
     (
         CLUSTER,
         {"retention__size": "41GB"},
