@@ -27,7 +27,7 @@ from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
 from components.services.thanos import PRODUCT as THANOS
 from components.services.thanos import thanos
-from components.spec import Plan, Service
+from components.spec import RESTART_KEY, SECRET_TOKEN, Plan, Service
 
 ESSENTIAL = ("prometheus", "alertmanager")
 """Without these there is no stack; the others can be left out where their image cannot be had."""
@@ -63,7 +63,8 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, st
             name
             for name in (ADMIN_PASSWORD, SECRET_KEY)
             if any(name in service.secrets for service in services if service.group == GRAFANA)
-        ),
+        )
+        + ((RESTART_KEY,) if any(SECRET_TOKEN.search(service.restart_digest) for service in services) else ()),
         notes=tuple(notes),
     )
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 from collections.abc import Iterable, Mapping
 from functools import cache
 
 import pulumi
 
 from components.config import Problem, StackFileError
-from components.spec import File, Plan
+from components.spec import RESTART_KEY, File, Plan
 
 
 def configured_secrets(plan: Plan, file: str, more: Iterable[str] = ()) -> dict[str, pulumi.Output[str]]:
@@ -42,6 +43,22 @@ def resolved(file: File, secrets: Mapping[str, pulumi.Output[str]]) -> pulumi.Ou
     """The file's content with its secrets in place, as a secret."""
     needed = {name: secrets[name] for name in file.secrets}
     return pulumi.Output.all(**needed).apply(lambda values: file.resolve(lambda how, name: _insert(how, name, values)))
+
+
+def marked(digest: str, secrets: Mapping[str, pulumi.Output[str]]) -> pulumi.Input[str]:
+    """A service's `restart_digest` with its marks in place: known to everybody, as it tells nothing of the secrets."""
+    file = File("", digest)
+    if not file.secrets:
+        return digest
+    values = pulumi.Output.all(**{name: secrets[name] for name in (*file.secrets, RESTART_KEY)})
+    return pulumi.Output.unsecret(
+        values.apply(lambda values: file.resolve(lambda _, name: mark(values[name], name, values[RESTART_KEY])))
+    )
+
+
+def mark(value: str, name: str, key: str) -> str:
+    """Twelve hexadecimal digits that another value changes, and that nobody can compare guesses with."""
+    return hmac.new(key.encode(), f"{name}\0{value}".encode(), hashlib.sha256).hexdigest()[:12]
 
 
 def _insert(transform: str, name: str, values: Mapping[str, str]) -> str:

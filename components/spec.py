@@ -11,8 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-SECRET_TOKEN = re.compile(r"<(secret|bcrypt):([A-Za-z][A-Za-z0-9]*)>")
-"""How a secret stands in a planned file: `<secret:name>` is its value, `<bcrypt:name>` a bcrypt hash of it."""
+SECRET_TOKEN = re.compile(r"<(secret|bcrypt|mark):([A-Za-z][A-Za-z0-9]*)>")
+"""How a secret stands in a planned file: `<secret:name>` is its value, `<bcrypt:name>` a bcrypt hash of it.
+
+`<mark:name>` stands in no file: it changes with the value, and tells nothing of it.
+"""
+RESTART_KEY = "restartKey"
+"""The generated secret that marks are made with: without it, whoever sees a mark could try out passwords."""
 
 
 def secret_token(name: str, transform: str = "secret") -> str:
@@ -217,9 +222,14 @@ class Service:
 
     @property
     def restart_digest(self) -> str:
-        """Changes exactly when a file changes that only a new container takes up."""
-        parts = [f"{file.path}\0{file.content}\0" for file in self.files if not file.live]
-        return hashlib.sha256("".join(parts).encode()).hexdigest()[:12] if parts else ""
+        """Changes exactly when a file changes that only a new container takes up, by a mark for each secret in it."""
+        fixed = [file for file in self.files if not file.live]
+        if not fixed:
+            return ""
+        content = "".join(f"{file.path}\0{file.content}\0" for file in fixed)
+        names = dict.fromkeys(name for file in fixed for name in file.secrets)
+        marks = [secret_token(name, "mark") for name in names]
+        return "-".join([hashlib.sha256(content.encode()).hexdigest()[:12], *marks])
 
     @property
     def secrets(self) -> tuple[str, ...]:

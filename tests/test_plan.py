@@ -138,6 +138,9 @@ def test_the_restart_digest_follows_exactly_the_files_that_are_not_live() -> Non
     assert len(digest(slow)) == 12
     assert digest(slow) == digest(slow, quick)
     assert len({digest(slow), digest(File("slow", "2", live=False)), digest(File("slower", "1", live=False))}) == 3
+    hidden = File("secret", "<secret:b> <bcrypt:a> <secret:b>", live=False)
+    assert digest(hidden)[12:] == "-<mark:b>-<mark:a>", "another value is another container"
+    assert digest(File("secret", "<secret:b>"), quick) == ""
 
 
 def test_planning_needs_neither_pulumi_nor_a_provider() -> None:

@@ -11,7 +11,7 @@ from pulumi.dynamic import Resource as DynamicResource
 
 from components.config import StackConfig
 from components.platforms.docker_live import ConfigurationProvider, NetworkProvider, StartedProvider
-from components.secrets import resolved
+from components.secrets import marked, resolved
 from components.spec import Probe, Service, Volume
 
 # The provider takes these as state only: the container itself keeps the old values unless it is replaced.
@@ -82,7 +82,7 @@ class DockerPlatform:
         before: list[pulumi.Resource] = [*after, *volumes.values(), *shared.values()]
         if service.files:
             before = [*shared.values(), self._configuration(service, parent, before, secrets)]
-        container = self._container(service, parent, before)
+        container = self._container(service, parent, before, secrets)
         return Started(
             StartedProvider(),
             service.name,
@@ -151,12 +151,14 @@ class DockerPlatform:
         service: Service,
         parent: pulumi.Resource,
         before: list[pulumi.Resource],
+        secrets: Mapping[str, pulumi.Output[str]],
     ) -> docker.Container:
-        labels = {
+        labels: dict[str, pulumi.Input[str]] = {
             "observatory.environment": self.config.environment,
             "observatory.service": service.name,
-            "observatory.config-digest": service.restart_digest,
         }
+        if service.restart_digest:
+            labels["observatory.config-digest"] = marked(service.restart_digest, secrets)
         return docker.Container(
             service.name,
             name=f"{self.prefix}-{service.name}",
@@ -177,7 +179,7 @@ class DockerPlatform:
             log_driver="json-file",
             log_opts={"max-size": "10m", "max-file": "3"},
             healthcheck=_healthcheck(service.probe) if service.probe else None,
-            labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in sorted(labels.items()) if v],
+            labels=[docker.ContainerLabelArgs(label=k, value=v) for k, v in sorted(labels.items())],
             networks_advanced=self._networks(service),
             # As Docker Desktop has it: services that run on the host itself, outside of any container.
             hosts=[docker.ContainerHostArgs(host="host.docker.internal", ip="host-gateway")]

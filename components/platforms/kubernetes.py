@@ -13,7 +13,7 @@ from components.config import StackConfig
 from components.platforms.kubernetes_growth import growing
 from components.platforms.kubernetes_manifests import service_manifests, stack_manifests
 from components.platforms.kubernetes_objects import Manifest, Stack
-from components.secrets import resolved
+from components.secrets import marked, resolved
 from components.spec import SECRET_TOKEN, File, Plan, Service
 
 _SDK_VERSION = version("pulumi-kubernetes")
@@ -102,12 +102,23 @@ class KubernetesPlatform:
 
 
 def _with_secrets(manifest: Manifest, secrets: Mapping[str, pulumi.Output[str]]) -> dict[str, Any]:
-    """The same object; where it holds placeholders of secrets, with their values in place of them."""
+    """The same object; where it holds placeholders of secrets, with their values or marks in place of them."""
+    if manifest["kind"] in _WORKLOADS:
+        return _with_marks(manifest, secrets)
     place = _secret_place(manifest)
     if place is None:
         return manifest
     values = {key: resolved(File(key, content), secrets) for key, content in manifest[place].items()}
     return {**manifest, place: pulumi.Output.secret(values)}
+
+
+def _with_marks(manifest: Manifest, secrets: Mapping[str, pulumi.Output[str]]) -> dict[str, Any]:
+    """A workload whose pods are replaced with a secret that they take up at their start only."""
+    spec = manifest["spec"]
+    pod = spec["template"]["metadata"] if "template" in spec else spec["podMetadata"]
+    notes = {**pod, "annotations": {key: marked(value, secrets) for key, value in pod["annotations"].items()}}
+    changed = {"template": {**spec["template"], "metadata": notes}} if "template" in spec else {"podMetadata": notes}
+    return {**manifest, "spec": {**spec, **changed}}
 
 
 def _secret_place(manifest: Manifest) -> str | None:

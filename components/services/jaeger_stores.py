@@ -33,15 +33,18 @@ def shared_store(tracing: Tracing) -> dict[str, Any]:
 
 
 def store_files(tracing: Tracing) -> tuple[File, ...]:
-    """The secret files that `shared_store` names. Jaeger reads them when it starts."""
+    """The secret files that `shared_store` names. Jaeger reads them when it starts; a login to a search also later."""
     store = store_of(tracing)
     secrets: dict[str, Secret | None] = {}
     if store and store.login:
         secrets[_LOGIN] = store.login.password
+    again = {_LOGIN} if isinstance(store, SearchStore) else set()
     if store and store.tls:
         secrets |= {name: getattr(store.tls, key) for key, name in _TLS.items()}
     return tuple(
-        File(f"secrets/{name}", secret_token(secret.secret), live=False) for name, secret in secrets.items() if secret
+        File(f"secrets/{name}", secret_token(secret.secret), live=name in again, reload=False)
+        for name, secret in secrets.items()
+        if secret
     )
 
 

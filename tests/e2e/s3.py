@@ -15,9 +15,14 @@ from tests.e2e.engine import free_ports, until
 from toolchain import seaweedfs
 
 ACCESS_KEY, SECRET_KEY = "e2e-access-key", "e2e-secret-key"
+NEXT_ACCESS_KEY, NEXT_SECRET_KEY = "e2e-next-access-key", "e2e-next-secret-key"
+"""The keys that the others are rotated to."""
 _IDENTITY = {
     "name": "tests",
-    "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
+    "credentials": [
+        {"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY},
+        {"accessKey": NEXT_ACCESS_KEY, "secretKey": NEXT_SECRET_KEY},
+    ],
     "actions": ["Admin", "Read", "Write", "List", "Tagging"],
 }
 

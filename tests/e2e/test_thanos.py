@@ -24,7 +24,7 @@ from components.yaml_text import load
 from tests.e2e.engine import Engine, free_ports, until
 from tests.e2e.history import History, Samples, move_in, samples
 from tests.e2e.project import Project
-from tests.e2e.s3 import ACCESS_KEY, SECRET_KEY, S3Server
+from tests.e2e.s3 import ACCESS_KEY, NEXT_ACCESS_KEY, NEXT_SECRET_KEY, SECRET_KEY, S3Server
 from tests.e2e.stack import TIMINGS, Stack
 
 HOUR, DAY = 3600, 86400
@@ -381,6 +381,23 @@ def stores(stack: Stack, kind: str) -> list[dict[str, Any]]:
     """The stores of a kind that the querier reaches."""
     found = stack.get("thanos", "/api/v1/stores")["data"].get(kind) or []
     return [each for each in found if not each["lastError"]]
+
+
+def test_rotated_keys_of_the_bucket_replace_exactly_those_that_have_them(story: Story) -> None:
+    """These read them at their start only. Afterwards all of them work with the new keys."""
+    stack = story.stack
+    before = stack.starts()
+    stack.set_secret("s3AccessKey", NEXT_ACCESS_KEY)
+    stack.set_secret("s3SecretKey", NEXT_SECRET_KEY)
+    stack.up(what="rotated keys of the bucket")
+    after = stack.starts()
+    replaced = {name.rpartition(f"{stack.environment}-")[2] for name in after if after[name] != before[name]}
+    assert replaced == {"thanos-sidecar", "thanos-store", "thanos-compact"}
+    assert not any(
+        key in str(stack.container(name).attrs) for name in replaced for key in (SECRET_KEY, NEXT_SECRET_KEY)
+    )
+    stack.no_changes()
+    until(lambda: whole(stack), "every store answers with the new keys", 120)
 
 
 def test_nothing_was_lost(story: Story) -> None:

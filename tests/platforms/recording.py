@@ -21,6 +21,8 @@ from tests.support import planned
 
 _SIGNATURE, _SECRET = "4dabf18193072939515e22adb298388d", "1b47061264138c4ac30d75fd1eb44270"
 FILE = "stacks/Pulumi.test.yaml"
+GENERATED = "<generated>"
+"""Every secret that a deployment makes up."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def exposed(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 class _Echo(Mocks):
     def new_resource(self, args: MockResourceArgs) -> tuple[str, dict[str, Any]]:
-        return f"{args.name}-id", dict(args.inputs)
+        made_up = {"value": GENERATED} if args.typ.endswith(":GeneratedSecret") else {}
+        return f"{args.name}-id", {**args.inputs, **made_up}
 
     def call(self, args: Any) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
         raise AssertionError(f"a deployment looks nothing up, but called {args.token}")

@@ -12,9 +12,9 @@ import pytest
 
 from components.config import StackConfig, StackFileError, load_stack_file, parse_stack
 from components.platforms.docker import _cores, _duration
-from components.secrets import bcrypt_hash
+from components.secrets import bcrypt_hash, mark
 from components.spec import File, HostMount, Plan, PlatformApi, Port, Probe, Reload, Resources, Service, Volume
-from tests.platforms.recording import FILE, Deployment, Registered, deploy, exposed, secret_values, unwrapped
+from tests.platforms.recording import FILE, GENERATED, Deployment, Registered, deploy, exposed, secret_values, unwrapped
 from tests.support import ACCESS, EVERYTHING, planned, stack
 
 EVERYTHING_CONFIG = parse_stack(copy.deepcopy(EVERYTHING), FILE)
@@ -276,14 +276,15 @@ def made_up(deployment: Deployment) -> list[str]:
 
 
 def test_secrets_are_made_up_only_where_they_are_needed_and_missing() -> None:
-    assert made_up(dev()) == ["grafanaAdminPassword", "grafanaSecretKey"]
+    assert made_up(dev()) == ["grafanaAdminPassword", "grafanaSecretKey", "restartKey"]
     for each in dev().of("GeneratedSecret"):
         assert each.additional_secret_outputs == ("value",)
     assert made_up(deploy(stack(grafana=OFF))) == []
     assert made_up(deploy(stack(), without=["grafana"])) == []
     own = stack(grafana={"admin_password": {"secret": "myPassword"}})
-    assert made_up(deploy(own)) == ["grafanaSecretKey"]
-    assert made_up(deploy(stack(), secrets={"grafanaSecretKey": "k", "grafanaAdminPassword": "p"})) == []
+    assert made_up(deploy(own)) == ["grafanaSecretKey", "restartKey"]
+    ours = {"grafanaSecretKey": "k", "grafanaAdminPassword": "p"}
+    assert made_up(deploy(stack(), secrets=ours)) == ["restartKey"]
 
 
 def test_a_bcrypt_hash_is_stable_verifiable_and_differs_by_password_and_purpose() -> None:
@@ -352,6 +353,33 @@ def test_restart_digest_is_a_label_and_changes_with_what_only_a_new_container_ta
     after = labels(stack(**only_jaeger, tracing={"retention": "1d"}))
     assert after.pop("observatory.config-digest") != before.pop("observatory.config-digest")
     assert after == before
+
+
+def test_a_rotated_secret_replaces_exactly_the_containers_that_took_it_up_at_their_start() -> None:
+    """By a label that everybody may see, and that tells nobody what the secret is."""
+    database = {"host": "db", "password": {"secret": "databasePassword"}}
+    config = stack(
+        grafana={"database": database, "admin_password": {"secret": "adminPassword"}}, exporters=NO_EXPORTERS
+    )
+    first = {"databasePassword": "one", "adminPassword": "one"}
+
+    def digests(**changed: str) -> dict[str, str]:
+        found = {}
+        for each in deploy(config, secrets=first | changed).of("Container"):
+            exposed_labels = dict(exposed(each.inputs["labels"]))
+            assert exposed_labels, "not hidden as a secret"
+            digest = [label["value"] for label in each.values["labels"] if label["label"].endswith("digest")]
+            found[each.name] = "".join(digest)
+        return found
+
+    before = digests()
+    assert digests() == before
+    assert digests(adminPassword="two") == before, "that file is live"
+    after = digests(databasePassword="two")
+    assert {name for name in before if after[name] != before[name]} == {"grafana"}
+    marks = before["grafana"].split("-")[1:]
+    assert marks == [mark(GENERATED, "grafanaSecretKey", GENERATED), mark("one", "databasePassword", GENERATED)]
+    assert mark("one", "databasePassword", "another key") not in marks, "nobody else can make it"
 
 
 def test_labels_without_a_value_are_left_out() -> None:

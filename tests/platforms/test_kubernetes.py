@@ -13,11 +13,11 @@ import pytest
 
 from components.config import StackFileError, parse_stack
 from components.platforms.kubernetes_manifests import manifests
-from components.secrets import bcrypt_hash
+from components.secrets import bcrypt_hash, mark
 from components.spec import Call, File, Plan, PlatformApi, Port, Service, Volume
 from tests.platforms import test_docker as samples
-from tests.platforms.clusters import CLUSTERS, objects, on_cluster
-from tests.platforms.recording import FILE, Deployment, Registered, deploy, exposed, secret_values
+from tests.platforms.clusters import CLUSTERS, WORKLOADS, objects, on_cluster
+from tests.platforms.recording import FILE, GENERATED, Deployment, Registered, deploy, exposed, secret_values
 from tests.support import CLUSTER, changed, config_of, planned
 
 every_cluster = pytest.mark.parametrize("name", CLUSTERS)
@@ -52,9 +52,16 @@ def with_values(name: str) -> dict[tuple[str, str, str], dict[str, Any]]:
                     for key, text in each[place].items()
                 }
                 each = {**each, place: data}  # noqa: PLW2901
+        if each["kind"] in (*WORKLOADS, "Prometheus"):
+            each = json.loads(marked_text(json.dumps(each), values))  # noqa: PLW2901
         metadata = each["metadata"]
         found[each["kind"], metadata.get("namespace", ""), metadata["name"]] = each
     return found
+
+
+def marked_text(text: str, values: dict[str, str]) -> str:
+    """A text with the marks of secrets in place."""
+    return File("", text).resolve(lambda _, name: mark(values.get(name, GENERATED), name, GENERATED))
 
 
 def _value(how: str, name: str, values: dict[str, str]) -> str:

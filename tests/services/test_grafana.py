@@ -155,10 +155,10 @@ def test_dashboards_stand_in_folders_and_only_where_their_products_are() -> None
 
 
 def test_secrets_are_made_up_or_the_stack_files() -> None:
-    assert planned(stack()).generated_secrets == ("grafanaAdminPassword", "grafanaSecretKey")
+    assert planned(stack()).generated_secrets == ("grafanaAdminPassword", "grafanaSecretKey", "restartKey")
     assert content(grafana(), "secrets/admin-password") == "<secret:grafanaAdminPassword>"
     own = stack(grafana={"admin_password": {"secret": "mine"}, "admin_user": "root"})
-    assert planned(own).generated_secrets == ("grafanaSecretKey",)
+    assert planned(own).generated_secrets == ("grafanaSecretKey", "restartKey")
     one = service(planned(own), "grafana")
     assert content(one, "secrets/admin-password") == "<secret:mine>"
     assert content(one, "secrets/netrc") == "machine localhost login root password <secret:mine>\n"
