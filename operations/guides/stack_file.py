@@ -47,7 +47,7 @@ Only `environment` is required. Everything else has a default, and the defaults 
 - A key that is not on this page is an error. So is a value that does not fit, and so are values that do not fit
   together. Each error names the file, the key, the value and what is allowed.
 - `./observatory validate <environment>` checks the file and everything rendered from it, and starts nothing.
-- Environments differ in values only. To make a new one, copy a file and change `environment` and the ports.
+- Environments differ in values only. [`./observatory new`](new-stack.md) makes a new one.
 - Where a default is written as `-`, there is none: the key is off until you set it.
 """
 

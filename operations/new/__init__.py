@@ -1,0 +1,1 @@
+"""`new`: from a few answers to a commented, valid stack file."""
