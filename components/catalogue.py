@@ -2,7 +2,8 @@
 
 A subject is a product of the stack (`prometheus`), or something that the user's services expose (`http`), or one of
 `services` and `slo`, which the stack derives from what is declared, or a part of the cluster that it is on
-(`kubelet`). Files of the same name in rules/, metrics/ and tests/rules/ belong together.
+(`kubelet`), or what Prometheus tells of where it sends its samples (`remote-write`). Files of the same name in rules/,
+metrics/ and tests/rules/ belong together.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ CLUSTER = ("kubelet", "apiserver", "coredns")
 """Subjects of a Kubernetes cluster itself, where a stack is on one and watches it."""
 FEDERATION = "federation"
 """Subject of stacks that collect series of other Prometheus servers."""
+SENDING = "remote-write"
+"""What Prometheus exposes about each end that it sends its samples to, where it does."""
 EVERYWHERE = "scraping"
 """Metrics that Prometheus adds to every scrape, and that any program may have."""
 PROBES = "probe"

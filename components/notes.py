@@ -31,6 +31,7 @@ _PORTS = {
     "otlp_http": ("jaeger", "tracing.backend is none"),
     "zipkin": ("jaeger", "tracing.backend is none"),
     "thanos": ("thanos-query", "storage.backend is local"),
+    "victoria": ("victoria-metrics", "storage.backend is not victoria"),
     "demo": ("demo-traffic", "demo is false"),
 }
 """Published port to the product that listens there, and why it may not be in a stack."""

@@ -25,8 +25,8 @@ from components.services.kube_state_metrics import kube_state_metrics
 from components.services.node_exporter import node_exporter
 from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
-from components.services.thanos import PRODUCT as THANOS
 from components.services.thanos import thanos
+from components.services.victoria_metrics import victoria_metrics
 from components.spec import RESTART_KEY, SECRET_TOKEN, Plan, Service
 
 ESSENTIAL = ("prometheus", "alertmanager")
@@ -70,7 +70,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, st
 
 
 def _require_images(config: StackConfig, images: ImageCatalogue) -> None:
-    for product in (*ESSENTIAL, *((THANOS,) if config.storage.thanos else ())):
+    for product in (*ESSENTIAL, *filter(None, [config.storage.product])):
         if not images.reference(product):
             hint = "`make ready` says why; images.registry and images.overrides in the stack file name other places"
             raise StackFileError(
@@ -86,6 +86,7 @@ def _before_prometheus(context: Context) -> list[Service]:
         # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.kubernetes is not None and config.kubernetes.monitor.workloads, kube_state_metrics),
+        (config.storage.backend == "victoria", victoria_metrics),
     ]
     return [
         *(make(context) for asked, make in exporters if asked),

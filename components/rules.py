@@ -14,6 +14,7 @@ from components.catalogue import (
     EXPOSED,
     FEDERATION,
     PROBES,
+    SENDING,
     RuleFile,
     all_alerts,
     exposed_series,
@@ -94,8 +95,8 @@ def cluster_subjects(config: StackConfig) -> set[str]:
 
 
 def storage_subjects(config: StackConfig) -> set[str]:
-    """Thanos is one subject, though its components have names of their own."""
-    return {"thanos"} if config.storage.thanos else set()
+    """Thanos is one subject, though its components have names of their own; sending samples is one of Prometheus."""
+    return ({"thanos"} if config.storage.thanos else set()) | ({SENDING} if config.storage.remote else set())
 
 
 def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:

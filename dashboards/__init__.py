@@ -29,6 +29,8 @@ CATALOGUE: tuple[str, ...] = (
     "cluster-nodes",
     "workloads",
     "thanos",
+    "remote-write",
+    "victoria-metrics",
 )
 """In the order in which they are listed to a reader."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from components.catalogue import EVERYWHERE, PROBES, exposed_series
+from components.catalogue import EVERYWHERE, PROBES, SENDING, exposed_series
 from components.config import StackConfig
 from components.config.own_files import is_own
 from components.config.services import MonitoredService
@@ -90,6 +90,7 @@ def stored_by_job(config: StackConfig, plan: Plan) -> dict[str, set[str]]:
             exposed = set(exposed_series(PROBES))
         else:
             exposed = set(exposed_series(_BY_PRODUCT.get(name, name)))
+            exposed |= exposed_series(SENDING) if name == "prometheus" and config.storage.remote else set()
         found[name] = {metric for metric in exposed if kept(metric, job.get("metric_relabel_configs") or [])}
     return found
 

@@ -14,7 +14,7 @@ from components.plan import plan_stack_file
 from components.services.grafana import ADMIN_PASSWORD
 from components.spec import Plan
 from operations import console
-from operations.checks import alertmanager, grafana, prometheus, thanos, tracing
+from operations.checks import alertmanager, grafana, prometheus, thanos, tracing, victoria_metrics
 from operations.cluster import forwarded
 from operations.errors import CommandError
 from operations.http import Credentials, Endpoint, endpoint_url
@@ -31,6 +31,7 @@ _PORTS = {
     "otlp": ("jaeger", "otlp-http", "otlp_http"),
     "grafana": ("grafana", "http", "grafana"),
     "thanos": ("thanos-query-frontend", "http", "thanos"),
+    "victoria-metrics": ("victoria-metrics", "http", "victoria"),
 }
 """Endpoint to service, its port, and the key of the stack file that publishes it."""
 
@@ -148,6 +149,7 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
         ("alertmanager", alertmanager.CHECKS),
         ("alertmanager-2", alertmanager.REPLICA_CHECKS),
         ("thanos-query", thanos.CHECKS),
+        ("victoria-metrics", victoria_metrics.CHECKS),
         ("jaeger", tracing.CHECKS),
         ("grafana", grafana.CHECKS if config.grafana.enabled else ()),
     )

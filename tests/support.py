@@ -464,6 +464,26 @@ GENERATED: dict[str, dict[str, Any]] = {
         "storage": {**THANOS, "query_frontend": False},
         "high_availability": {"prometheus": 2},
     },
+    "victoria": {
+        "environment": "victoria",
+        "storage": {"backend": "victoria"},
+    },
+    "victoria-everything": {
+        **EVERYTHING,
+        "environment": "victoria-everything",
+        "storage": {
+            "backend": "victoria",
+            "victoria": {"retention": "5y"},
+            "remote_write": {"max_shards": 100, "max_samples_per_send": 5000, "capacity": 20000},
+        },
+        "high_availability": {"prometheus": 2, "one_host": True},
+    },
+    "victoria-cluster": {
+        **CLUSTER,
+        "environment": "victoria-cluster",
+        "storage": {"backend": "victoria"},
+        "high_availability": {"prometheus": 2},
+    },
     "mirrored": {
         "environment": "mirrored",
         "images": {"registry": "mirror.example.com:5000/hub", "overrides": {"jaeger": "example.com/jaeger:2.99.0"}},

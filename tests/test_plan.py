@@ -17,7 +17,9 @@ from components.plan import plan_stack
 from components.spec import File, Service
 from tests.support import ACCESS, COPIED, GENERATED, NO_SUBSTITUTES, plan_of, planned, stack
 
-OPTIONAL = tuple(product for product in PRODUCTS if product not in ("prometheus", "alertmanager", "thanos"))
+OPTIONAL = tuple(
+    product for product in PRODUCTS if product not in ("prometheus", "alertmanager", "thanos", "victoria-metrics")
+)
 
 
 @pytest.mark.parametrize("product", OPTIONAL)

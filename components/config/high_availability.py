@@ -46,7 +46,7 @@ class HighAvailability(Model):
 
     prometheus: Count | None = Field(
         default=None,
-        description="Each scrapes everything and evaluates all rules. Needs `storage` with backend thanos or s3, "
+        description="Each scrapes everything and evaluates all rules. Needs `storage` with another backend than local, "
         "which shows their series as one. Default: one.",
     )
     alertmanager: OddCount | None = Field(
@@ -79,7 +79,7 @@ def high_availability_problems(config: StackConfig) -> Iterator[Problem]:
     wanted = config.high_availability
     if not wanted.asked:
         return
-    if wanted.count("prometheus") > 1 and not config.storage.thanos:
+    if wanted.count("prometheus") > 1 and not config.storage.deduplicates:
         reason = "nothing would show their series as one: with backend local each has only its own"
         hint = "leave it out, or keep samples in a bucket: `storage: {backend: thanos, ...}`"
         yield Problem("high_availability.prometheus", reason, str(wanted.prometheus), hint)

@@ -56,6 +56,7 @@ class Ports(Model):
     otlp_http: Published = Field(default="4318", description="Takes traces by OTLP over HTTP. Loopback only.")
     zipkin: Published = Field(default=None, description="Takes traces in Zipkin's format. Loopback only.")
     thanos: Published = Field(default="10902", description="UI and API of Thanos, with storage in a bucket.")
+    victoria: Published = Field(default="8428", description="UI and API of VictoriaMetrics, with storage there.")
     demo: Published = Field(default=None, description="Switch for faults of the demo. Loopback only.")
 
     def published(self) -> dict[str, tuple[str, int]]:

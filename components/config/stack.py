@@ -49,6 +49,7 @@ PRODUCTS = (
     "kube-state-metrics",
     "backup",
     "thanos",
+    "victoria-metrics",
 )
 """Everything that a stack is made of: keys of versions.yaml, and network names but for Thanos, which has several."""
 THANOS = ("thanos-sidecar", "thanos-store", "thanos-query", "thanos-query-frontend", "thanos-compact")
@@ -80,6 +81,8 @@ DashboardName = Literal[
     "cluster-nodes",
     "workloads",
     "thanos",
+    "remote-write",
+    "victoria-metrics",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
 UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
@@ -114,7 +117,9 @@ class StackConfig(Model):
     access: Access | None = Field(default=None, description="TLS and passwords. Default: none, so loopback only.")
     retention: Retention = Retention()
     scrape: Scrape = Scrape()
-    storage: Storage = Field(default=Storage(), description="Where samples are kept: `local`, or in a bucket.")
+    storage: Storage = Field(
+        default=Storage(), description="Where samples are kept: `local`, in a bucket, or in VictoriaMetrics."
+    )
     high_availability: HighAvailability = HighAvailability()
     services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
     federation: tuple[FederatedServer, ...] = Field(

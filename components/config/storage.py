@@ -1,4 +1,4 @@
-"""Where samples are kept for longer than Prometheus' own disk holds them: Thanos over a bucket of an S3 server."""
+"""Where samples are kept for longer than Prometheus' own disk holds them: in a bucket, or in VictoriaMetrics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,19 @@ from components.config.errors import Problem
 if TYPE_CHECKING:
     from components.config.stack import StackConfig
 
-Backend = Literal["local", "thanos", "s3"]
+Backend = Literal["local", "thanos", "s3", "victoria"]
+_BUCKET: tuple[Backend, ...] = ("thanos", "s3")
+_REMOTE: tuple[Backend, ...] = ("victoria",)
+_SETTINGS: dict[str, tuple[Backend, ...]] = {
+    "bucket": _BUCKET,
+    "retention": _BUCKET,
+    "query_frontend": _BUCKET,
+    "tls": _BUCKET,
+    "victoria": ("victoria",),
+    "remote_write": _REMOTE,
+}
+"""Setting to the backends that have a use for it."""
+DAY = 86400
 SHORTEST_LOCAL = 6 * 3600
 """Seconds that Prometheus keeps samples at least: a block of 2 h, and time for its upload and the queries of then."""
 SHORTEST = {"raw": 3 * 86400, "five_minutes": 21 * 86400}
@@ -137,12 +149,29 @@ class StorageTls(Model):
     key: Secret = Field(description="Its private key, PEM.")
 
 
+class VictoriaMetrics(Model):
+    """VictoriaMetrics, one node."""
+
+    retention: Duration = Field(default="1y", description="How long it keeps samples, in whole days; at least 1d.")
+
+
+class RemoteWrite(Model):
+    """Prometheus' queue towards what keeps its samples. It begins with one shard, and takes more as they are needed."""
+
+    max_shards: int = Field(default=50, ge=1, le=1000, description="Requests at the same time, at most.")
+    max_samples_per_send: int = Field(default=2000, ge=100, le=50000, description="Samples in one request.")
+    capacity: int = Field(
+        default=10000, ge=100, le=500000, description="Samples in memory for each shard; a few requests' worth."
+    )
+
+
 class Storage(Model):
     """Where samples are kept."""
 
     backend: Backend = Field(
         default="local",
-        description="local: Prometheus' own disk; thanos: a bucket that the stack makes; s3: a bucket of yours.",
+        description="local: Prometheus' own disk; thanos: a bucket that the stack makes; s3: a bucket of yours; "
+        "victoria: VictoriaMetrics.",
     )
     bucket: Bucket | None = Field(default=None, description="With backend thanos or s3, and only then.")
     retention: StorageRetention = Field(
@@ -152,6 +181,8 @@ class Storage(Model):
         default=True, description="Splits long queries into days, and remembers their answers."
     )
     tls: StorageTls | None = Field(default=None, description="Default: none between the components.")
+    victoria: VictoriaMetrics = VictoriaMetrics()
+    remote_write: RemoteWrite = Field(default=RemoteWrite(), description="With backend victoria.")
 
     @model_validator(mode="before")
     @classmethod
@@ -163,21 +194,40 @@ class Storage(Model):
         found = handler(schema)
         target = handler.resolve_ref_schema(found)
         target["type"] = ["object", "string"]
-        target["pattern"] = "^local$"
+        target["pattern"] = "^(local|victoria)$"
         return found
 
     @property
     def thanos(self) -> bool:
         """Whether Thanos keeps the samples."""
+        return self.backend in _BUCKET
+
+    @property
+    def remote(self) -> bool:
+        """Whether Prometheus sends its samples to another database."""
+        return self.backend in _REMOTE
+
+    @property
+    def deduplicates(self) -> bool:
+        """Whether what replicas of Prometheus have scraped is shown as one."""
         return self.backend != "local"
+
+    @property
+    def product(self) -> str:
+        """What the samples are kept with, by its key in versions.yaml; empty for Prometheus itself."""
+        return {"victoria": "victoria-metrics", "local": ""}.get(self.backend, "thanos")
 
 
 def storage_problems(config: StackConfig) -> Iterator[Problem]:
     """What must hold between where samples are kept and the rest."""
     storage, bucket = config.storage, config.storage.bucket
+    for key in sorted(storage.model_fields_set - {"backend"}):
+        if storage.backend not in (fitting := _SETTINGS[key]):
+            reason = f"is for backend {' or '.join(fitting)} only"
+            yield Problem(f"storage.{key}", reason, hint=f"add `backend: {fitting[0]}`")
+    if storage.backend == "victoria" and seconds(storage.victoria.retention) < DAY:
+        yield Problem("storage.victoria.retention", "must be at least 1d", storage.victoria.retention)
     if not storage.thanos:
-        for key in sorted(storage.model_fields_set - {"backend"}):
-            yield Problem(f"storage.{key}", "is for backend thanos or s3 only", hint="add `backend: thanos`")
         return
     if bucket is None:
         hint = "`bucket: {name: acme-metrics, region: eu-central-1}`"

@@ -80,7 +80,7 @@ class DockerPlatform:
             raise ValueError(f"{service.name} runs beside {service.beside}, which has to be planned before it")
         shared = {volume.name: self.volumes[volume.name] for volume in self._shared(service)}
         before: list[pulumi.Resource] = [*after, *volumes.values(), *shared.values()]
-        if service.files:
+        if service.files or service.volumes:  # a new volume is root's, until this gives it to the service's user
             before = [*shared.values(), self._configuration(service, parent, before, secrets)]
         container = self._container(service, parent, before, secrets)
         return Started(

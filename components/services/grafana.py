@@ -13,6 +13,7 @@ from components.context import Context
 from components.replicas import any_of, as_replica
 from components.rules import grafana_url, shown_dashboards, subjects_on
 from components.services.thanos import asked_by_people
+from components.services.victoria_metrics import NAME as VICTORIA_METRICS
 from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
 
@@ -212,7 +213,9 @@ def _shown(context: Context, services: Sequence[Service]) -> list[Service]:
 
 
 def _metrics(context: Context) -> str:
-    """Network name of what answers queries: Prometheus, or Thanos, which shows all replicas and the bucket as one."""
+    """Network name of what answers queries: Prometheus, or what keeps all samples, from all replicas."""
+    if context.config.storage.backend == "victoria":
+        return VICTORIA_METRICS
     return asked_by_people(context) or "prometheus"
 
 

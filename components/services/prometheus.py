@@ -12,6 +12,7 @@ from components.replicas import as_replica, replica_name
 from components.rules import RuleGroups, own_rule_files, rule_files
 from components.services.federation import federation_calls, federation_jobs, federation_secrets, own_series_only
 from components.services.kubernetes_discovery import calls, cluster_jobs, platform_api
+from components.services.remote_write import remote_write
 from components.services.scraping import (
     capped_timeout,
     literal,
@@ -128,6 +129,7 @@ def _config(context: Context, others: Sequence[Service], own: Metrics, number: i
             "alertmanagers": _alertmanagers(context, others),
         },
         "scrape_configs": jobs,
+        **remote_write(context, f"{_FOLDER}/current", REPLICA),
     }
 
 

@@ -13,6 +13,7 @@ from components.catalogue import (
     FEDERATION,
     METRICS,
     ROOT,
+    SENDING,
     RuleFile,
     rule_file,
     rule_subjects,
@@ -102,6 +103,8 @@ def _about(subject: str) -> str:
         return "Regions under a global Prometheus. On when the stack file has a `federation`."
     if subject in CLUSTER:
         return "On when the stack is on Kubernetes and watches this part of the cluster (`kubernetes.monitor`)."
+    if subject == SENDING:
+        return "On when the stack keeps its samples in VictoriaMetrics (`storage`)."
     return "On when the product is deployed."
 
 

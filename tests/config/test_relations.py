@@ -16,7 +16,8 @@ SLACK = {"type": "slack", "url": {"secret": "slackUrl"}}
 SIZED = (
     "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics, backup"
 )
-PRODUCTS = f"{SIZED}, thanos"
+PRODUCTS = f"{SIZED}, thanos, victoria-metrics"
+SIZED += ", victoria-metrics"
 SIZED += ", thanos-sidecar, thanos-store, thanos-query, thanos-query-frontend, thanos-compact"
 
 

@@ -37,11 +37,13 @@ def bucket(**settings: Any) -> dict[str, Any]:
         bucket(encryption={"kms_key": "arn:aws:kms:eu-central-1:123456789012:key/1"}),
         bucket(adopt=True, delete_with_objects=True, noncurrent_days=7, tags={"team": "platform"}),
         storage(tls={"ca": {"secret": "a"}, "certificate": {"secret": "b"}, "key": {"secret": "c"}}),
+        {"backend": "victoria"},
+        {"backend": "victoria", "victoria": {"retention": "1d"}, "remote_write": {"max_shards": 10}},
     ],
 )
 def test_what_is_allowed_is_allowed_by_the_schema_too(value: Any) -> None:
     data = {**MINIMAL, "storage": value}
-    assert parse_stack(data, FILE).storage.thanos is (value != "local" and value["backend"] != "local")
+    assert parse_stack(data, FILE).storage.thanos is (value != "local" and value["backend"] in ("thanos", "s3"))
     jsonschema.validate({"config": {"observatory:stack": data}}, stack_file_schema())
 
 
@@ -72,11 +74,23 @@ def test_odd_but_possible_ones(settings: dict[str, Any]) -> None:
 NEEDED = "storage.bucket: is required with backend"
 EXAMPLE = "\n      hint: `bucket: {name: acme-metrics, region: eu-central-1}`"
 CASES: list[tuple[dict[str, Any], str]] = [
+    (
+        {"storage": {"backend": "victoria", "victoria": {"retention": "23h"}}},
+        "storage.victoria.retention (is 23h): must be at least 1d",
+    ),
+    (
+        {"storage": {"backend": "victoria", "bucket": BUCKET}},
+        "storage.bucket: is for backend thanos or s3 only\n      hint: add `backend: thanos`",
+    ),
+    (
+        {"storage": {"remote_write": {"max_shards": 10}}},
+        "storage.remote_write: is for backend victoria only\n      hint: add `backend: victoria`",
+    ),
     ({"storage": "s3"}, f"{NEEDED} s3{EXAMPLE}"),
     ({"storage": "thanos"}, f"{NEEDED} thanos{EXAMPLE}"),
     (
         {"storage": "loca"},
-        "storage (is 'loca'): input should be 'local', 'thanos' or 's3'\n      hint: did you mean local?",
+        "storage (is 'loca'): input should be 'local', 'thanos', 's3' or 'victoria'\n      hint: did you mean local?",
     ),
     (
         {"storage": {"bucket": BUCKET}},

@@ -533,6 +533,15 @@ def test_a_writable_path_of_the_host_is_mounted_so() -> None:
     assert "'readOnly': False" in str(found) or "'read_only': False" in str(found)
 
 
+def test_a_service_without_files_gets_its_data_volumes_for_its_user_all_the_same() -> None:
+    bare = replace(PLAIN, files=(), reload=None)
+    deployment = deploy(stack(), plan=Plan("test", (bare,)), secrets={})
+    (owner,) = (each.values for each in deployment.resources if "data_volumes" in each.values)
+    assert (owner["data_volumes"], owner["user"]) == (["observatory-test-thing-data"], PLAIN.user)
+    (container,) = deployment.of("docker:index/container:Container")
+    assert [volume["containerPath"] for volume in container.values["volumes"]] == ["/data"]
+
+
 def test_what_runs_beside_a_service_sees_its_data_and_makes_none_of_its_own() -> None:
     beside = replace(PLAIN, name="watcher", beside="thing", volumes=(), ports=(), reload=None)
     deployment = deploy(stack(), plan=Plan("test", (PLAIN, beside)), secrets={"token": "value-of-token"})

@@ -9,7 +9,17 @@ import pytest
 import yaml
 
 import dashboards
-from components.catalogue import CLUSTER, DERIVED, EXPOSED, FEDERATION, METRICS, RuleFile, exposed_series, rule_file
+from components.catalogue import (
+    CLUSTER,
+    DERIVED,
+    EXPOSED,
+    FEDERATION,
+    METRICS,
+    SENDING,
+    RuleFile,
+    exposed_series,
+    rule_file,
+)
 from components.promql import metrics_in
 from components.rules import settled_groups
 from tests.rules.promtool import promtool, run
@@ -98,7 +108,7 @@ def test_names_are_unique() -> None:
 def test_files_are_named_for_a_subject_and_groups_for_their_file(path: Path) -> None:
     """The subject's presence in a stack switches its file on."""
     products = yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
-    assert path.stem in {*products, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION}
+    assert path.stem in {*products, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
     assert [group["name"] for group in yaml.safe_load(path.read_text())["groups"]] == [path.stem]
 
 

@@ -1,0 +1,37 @@
+"""How Prometheus sends its samples on to what keeps them for long.
+
+It reads them from its own write-ahead log, so an end that is away for less than about two hours misses nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.context import Context
+from components.services import victoria_metrics
+
+
+def remote_write(context: Context, folder: str, replica_label: str) -> dict[str, Any]:
+    """The part of Prometheus' configuration; empty where samples stay on its disk or go into a bucket.
+
+    `folder` is where Prometheus sees its files. All replicas send the same series: the label that tells them apart is
+    left out, and the other end keeps one of their samples.
+    """
+    config, access = context.config, context.access
+    if not config.storage.remote:
+        return {}
+    name, port, path = victoria_metrics.NAME, victoria_metrics.PORT, victoria_metrics.WRITE_PATH
+    queue = config.storage.remote_write
+    target: dict[str, Any] = {
+        "name": name,
+        "url": f"{access.scheme}://{name}:{port}{path}",
+        **access.client_config(folder),
+        "queue_config": {
+            "capacity": queue.capacity,
+            "max_shards": queue.max_shards,
+            "max_samples_per_send": queue.max_samples_per_send,
+        },
+    }
+    if len(context.replicas("prometheus")) > 1:
+        target["write_relabel_configs"] = [{"regex": replica_label, "action": "labeldrop"}]
+    return {"remote_write": [target]}
