@@ -23,13 +23,15 @@ def _sum(metric: str) -> str:
 
 def _arriving(board: Board) -> None:
     board.row("Do they arrive")
-    highest, sent = (f"{_PREFIX}queue_highest_{name}timestamp_seconds{{{_PROMETHEUS}}}" for name in ("", "sent_"))
+    highest = f"{_PREFIX}highest_timestamp_in_seconds{{{_PROMETHEUS}}}"
+    sent = f"{_PREFIX}queue_highest_sent_timestamp_seconds{{{_PROMETHEUS}}}"
+    behind = f"clamp_max({highest} - ignoring (remote_name, url) group_right () {sent}, 7200)"
     board.add(
         graph(
             "Behind",
             "Between the newest sample that each Prometheus has and the newest that has arrived; two hours at most.",
             "s",
-            Query(f"clamp_max({highest} - {sent}, 7200)", "{{instance}}"),
+            Query(behind, "{{instance}}"),
             limits=[board.limit("PrometheusRemoteWriteBehind")],
         )
     )
