@@ -84,6 +84,10 @@ def _prometheus(context: Context, others: Sequence[Service], rules: Sequence[Fil
         f"--config.file={folder}/prometheus.yml",
         f"--storage.tsdb.path={DATA}",
         *_block_args(context),
+        # So long, or twice, a reload that changes remote write waits for an end that is away. A deployment waits less
+        # than twice the default of a minute; an end that is there takes what is in memory in a second or two. On every
+        # stack: with an argument that comes and goes, Prometheus would restart when `storage` changes.
+        "--storage.remote.flush-deadline=10s",
         *context.web_urls(NAME, PORT),
         "--enable-feature=exemplar-storage",
         *context.access.web_args(folder),

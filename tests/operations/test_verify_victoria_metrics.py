@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from operations import checks_victoria_metrics as checks
+from operations.checks import victoria_metrics as checks
 from operations.running import CheckFailed, Running
 from operations.verify import Secrets, connect, planned_checks
 from tests.operations import fakes

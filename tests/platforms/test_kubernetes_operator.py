@@ -276,7 +276,11 @@ def test_arguments_are_settings_or_passed_on() -> None:
     args = (*PROMETHEUS.args, "--web.route-prefix=/", "--query.timeout=1m", "--web.enable-admin-api")
     found = one(service_manifests(STACK, replace(PROMETHEUS, args=args)), "Prometheus", "observatory-operated")["spec"]
     assert (found["externalUrl"], found["routePrefix"]) == ("http://prometheus:9090", "/")
-    assert found["additionalArgs"] == [{"name": "query.timeout", "value": "1m"}, {"name": "web.enable-admin-api"}]
+    assert found["additionalArgs"] == [
+        {"name": "storage.remote.flush-deadline", "value": "10s"},
+        {"name": "query.timeout", "value": "1m"},
+        {"name": "web.enable-admin-api"},
+    ]
     with pytest.raises(ValueError, match="cannot ask for a password"):
         service_manifests(STACK, replace(PROMETHEUS, args=(*PROMETHEUS.args, "--web.config.file=x")))
 

@@ -52,6 +52,7 @@ def test_how_it_is_run() -> None:
     assert set(one.args) == {
         f"--config.file={CONFIG}/prometheus.yml",
         "--storage.tsdb.path=/prometheus",
+        "--storage.remote.flush-deadline=10s",
         "--web.external-url=http://localhost:9090",
         "--enable-feature=exemplar-storage",
     }

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from components.config import StackConfig
+from components.config.base import seconds
+from components.platforms.docker_engine import RELOAD_PATIENCE
 from components.spec import Call, Plan, Service
 from tests.support import ACCESS, data, planned, service, stack
 
@@ -62,6 +64,17 @@ def test_only_who_is_planned_to_may_ask_it() -> None:
     callers = {one.name for one in found.services for call in one.calls if call == Call(NAME, 8428)}
     assert callers == {"prometheus", "grafana"}
     assert service(found, NAME).calls == ()
+
+
+def test_it_is_away_without_holding_up_a_deployment() -> None:
+    """Prometheus waits twice for a flush when remote write is changed: for samples and for metadata."""
+    for found in (planned(stack()), plan()):
+        (given,) = (arg for arg in service(found, "prometheus").args if "flush-deadline" in arg)
+        assert 2 * seconds(given.partition("=")[2]) < RELOAD_PATIENCE
+
+
+def test_it_writes_to_its_disk_as_often_as_it_can() -> None:
+    assert flag(service(plan(), NAME), "inmemoryDataFlushInterval") == "2s"
 
 
 def test_prometheus_goes_on_to_keep_and_evaluate() -> None:
