@@ -76,7 +76,14 @@ class Endpoint:
 
     def prometheus(self, path: str, **parameters: str) -> Any:
         """The `data` of an answer of Prometheus' API."""
-        answer = self.get_json(path, **parameters)
+        return self._successful(path, self.get(path, **parameters))
+
+    def prometheus_by_form(self, path: str, **parameters: str) -> Any:
+        """The same by POST: an expression may be longer than an address."""
+        return self._successful(path, self._answer("POST", path, data=parameters))
+
+    def _successful(self, path: str, response: httpx.Response) -> Any:
+        answer = self._data(path, response)
         if not isinstance(answer, dict) or answer.get("status") != "success":
             raise CheckFailed(f"{self.service} answers {path} without success: {str(answer)[:200]}")
         return answer["data"]

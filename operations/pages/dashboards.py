@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from components.config import StackConfig
 from components.config.base import is_duration, seconds
@@ -18,10 +17,11 @@ from components.rules import shown_dashboards, subjects_on
 from components.spec import Plan
 from operations import console
 from operations.errors import CommandError, UsageError
-from operations.http import Credentials, Endpoint
+from operations.http import Endpoint
 from operations.pages.data import Window, board_data, panels_of
 from operations.pages.html import Shown, index, page
 from operations.render import write_tree
+from operations.reviewed import Login, named_endpoint
 from operations.running import CheckFailed
 
 PATIENCE = 60.0
@@ -93,7 +93,8 @@ def dashboards_command(
     interval = seconds(config.scrape.interval)
     window = Window(now - seconds(since), now, interval)
     if prometheus:
-        endpoint = _endpoint(prometheus, stack, config, password_file, ca_file)
+        login = Login(password_file, ca_file)
+        endpoint = named_endpoint(prometheus, "--prometheus", stack, config, login, PATIENCE)
         try:
             shown = with_data(shown, endpoint, window)
         finally:
@@ -104,20 +105,6 @@ def dashboards_command(
     write_tree(out, pages, force, "dashboards")
     _report(plan.environment, shown, out, as_json)
     return 0
-
-
-def _endpoint(url: str, stack: str, config: StackConfig, password_file: Path | None, ca_file: Path | None) -> Endpoint:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"--prometheus {url} is no address", "give one such as http://127.0.0.1:9090")
-    if parts.username or parts.password:
-        raise UsageError("--prometheus has a login in it", "it would stand in the process list; use --password-file")
-    credentials: Credentials | None = None
-    if parts.scheme == "https":
-        from operations.verify import Secrets
-
-        credentials = Secrets(stack, password_file, ca_file).access(config)
-    return Endpoint("prometheus", url.rstrip("/"), credentials, PATIENCE)
 
 
 def _report(environment: str, shown: Sequence[Shown], out: Path, as_json: bool) -> None:

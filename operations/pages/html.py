@@ -43,20 +43,20 @@ def page(dashboard: Shown, source: str, window: Window) -> str:
     """The page of one dashboard. `source` names where the data is from; it only matters where there is data."""
     board, data = dashboard.board, dashboard.data
     panels = "".join(_panel(panel, data, window) for panel in board["panels"])
-    chips = [_chip("folder", dashboard.folder), _chip("uid", board["uid"]), _chip("panels", str(len(panels_of(board))))]
+    chips = [chip("folder", dashboard.folder), chip("uid", board["uid"]), chip("panels", str(len(panels_of(board))))]
     script = ""
     if data:
-        chips.append(_chip("with data", f"{len(data.panels) - len(dashboard.without)} of {len(data.panels)}"))
+        chips.append(chip("with data", f"{len(data.panels) - len(dashboard.without)} of {len(data.panels)}"))
         narrowed = {one["name"] for one in board["templating"]["list"] if chosen(one)}
         chips += [
-            _chip(name, ", ".join(values) if name in narrowed else _values(values))
+            chip(name, ", ".join(values) if name in narrowed else _values(values))
             for name, values in data.variables.items()
         ]
-        chips.append(_chip("time", f"{_clock(window.start)} to {_clock(window.end)[11:]} UTC"))
-        chips.append(_chip("from", source))
+        chips.append(chip("time", f"{_clock(window.start)} to {_clock(window.end)[11:]} UTC"))
+        chips.append(chip("from", source))
         script = _script(data, window)
     plain = "" if data else " plain"
-    return _html(
+    return document(
         board["title"],
         f'<header><nav><a href="index.html">All dashboards</a></nav><h1>{escape(board["title"])}</h1>'
         f"<p>{escape(board['description'])}</p><div class=chips>{''.join(chips)}</div></header>"
@@ -71,11 +71,11 @@ def index(environment: str, dashboards: Sequence[Shown], source: str, window: Wi
         cards = "".join(_card(one) for one in dashboards if one.folder == folder)
         sections.append(f"<section class=folder><h2>{escape(folder)}</h2><div class=cards>{cards}</div></section>")
     panels = sum(len(panels_of(one.board)) for one in dashboards)
-    chips = [_chip("dashboards", str(len(dashboards))), _chip("panels", str(panels))]
+    chips = [chip("dashboards", str(len(dashboards))), chip("panels", str(panels))]
     if any(one.data for one in dashboards):
         filled = panels - sum(len(one.without) for one in dashboards)
-        chips += [_chip("with data", str(filled)), _chip("time", f"{_clock(window.end)} UTC"), _chip("from", source)]
-    return _html(
+        chips += [chip("with data", str(filled)), chip("time", f"{_clock(window.end)} UTC"), chip("from", source)]
+    return document(
         f"Dashboards of {environment}",
         f"<header><h1>Dashboards of {escape(environment)}</h1><p>As they are provisioned to Grafana.</p>"
         f"<div class=chips>{''.join(chips)}</div></header>{''.join(sections)}",
@@ -102,6 +102,11 @@ def _script(data: BoardData, window: Window) -> str:
         for number, one in data.panels.items()
         if one.series and one.panel["type"] in DRAWN
     }
+    return drawing(figures)
+
+
+def drawing(figures: Mapping[str, Any]) -> str:
+    """What draws figures of Plotly, by the id of the element that each goes into; nothing where there are none."""
     if not figures:
         return ""
     # In JSON, `<` only stands in strings: written as an escape, no label can end the script.
@@ -138,7 +143,8 @@ def _card(one: Shown) -> str:
     )
 
 
-def _chip(name: str, value: str) -> str:
+def chip(name: str, value: str) -> str:
+    """A fact in the head of a page."""
     return f"<span class=chip>{escape(name)} <b>{escape(value)}</b></span>"
 
 
@@ -151,7 +157,8 @@ def _clock(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _html(title: str, body: str) -> str:
+def document(title: str, body: str) -> str:
+    """A page that is complete in itself, in the style that all pages have."""
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

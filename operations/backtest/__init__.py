@@ -1,0 +1,1 @@
+"""`backtest`: changed alerts, run over what a server remembers."""

@@ -1,0 +1,53 @@
+"""Commands that review a stack: what a change of it would do, and what it does not need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from operations.commands.shared import Json, Stack, finish
+
+family = typer.Typer()
+
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
+]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")]
+
+
+@family.command()
+def backtest(
+    stack: Stack,
+    alerts: Annotated[
+        list[str] | None, typer.Argument(metavar="[ALERT...]", help="Default: those that differ from --base.")
+    ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            "--against",
+            help="Address of a Prometheus, Thanos or VictoriaMetrics, or a folder with Prometheus' data. "
+            "Default: the stack's own.",
+        ),
+    ] = None,
+    base: Annotated[str, typer.Option("--base", help="Git revision with the rules that are replaced.")] = "HEAD",
+    days: Annotated[float, typer.Option("--days", min=0.01, max=1100, help="How far back.")] = 7,
+    max_samples: Annotated[
+        int, typer.Option("--max-samples", min=1000, help="That the server may have to look at, in all.")
+    ] = 500_000_000,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, max=600, help="Seconds for one query.")] = 60,
+    html: Annotated[Path | None, typer.Option("--html", help="Write a page with a plot to this file too.")] = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
+    json: Json = False,
+) -> None:
+    """Say when changed alerts would have fired, beside the rules that they replace.
+
+    By the samples that a server or a copy of its data has; asks one query at a time, and never more than allowed.
+    """
+    from operations.backtest.command import Asked, backtest_command
+    from operations.reviewed import Login
+
+    asked = Asked(tuple(alerts or ()), against, base, days, max_samples, timeout, Login(password_file, ca_file))
+    finish(lambda: backtest_command(stack, asked, html, json))
