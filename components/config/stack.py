@@ -12,6 +12,7 @@ from components.config.alert_settings import AlertSettings, alert_problems
 from components.config.alerting import Alerting, alerting_problems
 from components.config.backup import Backup, backup_problems
 from components.config.base import Model, Name, Switch, seconds
+from components.config.costs import PriceName, PriceOverride
 from components.config.databases import database_problems
 from components.config.declarations import declaration_problems
 from components.config.errors import Problem, RelationError, near
@@ -148,6 +149,10 @@ class StackConfig(Model):
     resources: dict[str, ResourceLimits] = Field(default_factory=dict, description="Product to limits.")
     images: Images = Images()
     data: Data = Data()
+    prices: dict[PriceName, PriceOverride] = Field(
+        default_factory=dict,
+        description="Your own prices for `cost`, as platform.item to one or from-to; docs/guide/cost.md lists them.",
+    )
     backup: Backup | None = Field(default=None, description="Copies of the stack's data. Default: none are made.")
 
     @model_validator(mode="before")

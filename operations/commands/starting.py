@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from operations.commands.shared import Json, finish
+from operations.commands.shared import Json, Stack, finish
 
 family = typer.Typer()
 
@@ -73,7 +74,10 @@ def new(
     grafana_database: Annotated[
         str | None, typer.Option("--grafana-database", help="Host of a PostgreSQL in place of a file.")
     ] = None,
-    storage: Annotated[str | None, typer.Option("--storage", help="local, thanos or s3. Default: local.")] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", help="Where metrics are kept: local, thanos, s3, victoria. Default: local."),
+    ] = None,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Its name, with thanos and s3.")] = None,
     bucket_region: Annotated[str | None, typer.Option("--bucket-region", help="Its region.")] = None,
     bucket_endpoint: Annotated[str | None, typer.Option("--bucket-endpoint", help="Its server, if not AWS.")] = None,
@@ -127,3 +131,35 @@ def new(
     from operations.new.command import new_command
 
     finish(lambda: new_command(environment, given, dry_run=dry_run, force=force, yes=yes, json=json))
+
+
+@family.command()
+def cost(
+    stack: Stack,
+    scale: Annotated[
+        float, typer.Option("--scale", min=0.01, max=1_000_000, help="Times the load of the services: 2 is twice.")
+    ] = 1.0,
+    nodes: Annotated[int, typer.Option("--nodes", min=1, max=100_000, help="Machines that are watched.")] = 1,
+    containers: Annotated[int, typer.Option("--containers", min=0, max=10_000, help="On each machine.")] = 30,
+    spans: Annotated[float, typer.Option("--spans", min=0, max=1e9, help="Of traces, a second.")] = 10.0,
+    users: Annotated[int, typer.Option("--users", min=1, max=100_000, help="People who log in.")] = 5,
+    queries: Annotated[
+        float, typer.Option("--queries", min=0, max=1_000_000, help="Per second; an open dashboard is about one.")
+    ] = 1.0,
+    hours: Annotated[float, typer.Option("--hours", min=0, max=730, help="Of work on the stack, a month.")] = 2.0,
+    rate: Annotated[float | None, typer.Option("--rate", min=0, help="What such an hour costs. Default: 0.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option("--prices", help="File with prices in place of those listed, as much as is other.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Compare what the stack costs a month, run by yourself and on platforms of others.
+
+    By listed prices, with the formula and the source of each line.
+    """
+    from components.series import Circumstances
+    from operations.cost.command import cost_command
+    from operations.cost.load import Usage
+
+    usage = Usage(Circumstances(scale, nodes, containers), spans, users, queries, hours)
+    finish(lambda: cost_command(stack, usage, prices, rate, json))

@@ -10,6 +10,7 @@ from typing import Any
 from components.config.base import is_duration, seconds
 from components.config.high_availability import HighAvailability
 from components.config.stack import DASHBOARDS, DEFAULT_RETENTION, StackConfig
+from components.config.storage import Storage
 from operations.errors import UsageError
 from operations.new import choices
 
@@ -132,14 +133,14 @@ def _ports(offset: int) -> dict[str, int]:
 
 
 def _kept(wishes: Wishes) -> dict[str, Any]:
-    """Retention and storage. With a bucket, the asked time is the bucket's: Prometheus' own disk needs no more than
-    its default."""
+    """Retention and storage. Where another store keeps samples, the asked time is that store's: Prometheus' own disk
+    needs no more than its default."""
     backend = choices.chosen("--storage", wishes.storage, choices.STORAGE)
+    if wishes.bucket and backend not in choices.BUCKETS:
+        raise UsageError("--bucket, --bucket-region and --bucket-endpoint are for --storage thanos or s3")
     local = {"retention": {"time": wishes.retention}}
-    if backend not in choices.BUCKETS:
-        if wishes.bucket:
-            raise UsageError("--bucket, --bucket-region and --bucket-endpoint are for --storage thanos or s3")
-        return local if backend == "local" else {**local, "storage": {"backend": backend}}
+    if backend == "local":
+        return local
     storage: dict[str, Any] = {"backend": backend}
     if wishes.bucket:
         bucket: dict[str, Any] = {name: value for name, value in wishes.bucket.items() if value}
@@ -148,7 +149,10 @@ def _kept(wishes: Wishes) -> dict[str, Any]:
             bucket["credentials"] = {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}}
         storage["bucket"] = bucket
     if is_duration(wishes.retention) and seconds(wishes.retention) > seconds(DEFAULT_RETENTION):
-        storage["retention"] = dict.fromkeys(("raw", "five_minutes", "one_hour"), wishes.retention)
+        if backend in choices.BUCKETS:
+            storage["retention"] = dict.fromkeys(("raw", "five_minutes", "one_hour"), wishes.retention)
+        elif backend in Storage.model_fields:
+            storage[backend] = {"retention": wishes.retention}
         local = {"retention": {"time": DEFAULT_RETENTION}}
     return {**local, "storage": storage}
 
@@ -156,7 +160,7 @@ def _kept(wishes: Wishes) -> dict[str, Any]:
 def _replicas(wishes: Wishes) -> dict[str, Any]:
     """As many of each program as can be of use with what else is asked for."""
     wanted: dict[str, Any] = {"alertmanager": 3}
-    if wishes.storage in choices.BUCKETS:
+    if wishes.storage != "local":
         wanted["prometheus"] = 2
     if wishes.grafana_database:
         wanted["grafana"] = 2

@@ -33,7 +33,7 @@ def services(platform: str) -> tuple[dict[str, Any], ...]:
 def wanted(draw: some.DrawFn) -> Wishes:
     """Anything that the options can say, with what each choice needs."""
     platform = draw(some.sampled_from(choices.PLATFORMS))
-    storage = draw(some.sampled_from(("local", *choices.BUCKETS)))
+    storage = draw(some.sampled_from(choices.STORAGE))
     channels = draw(some.lists(some.sampled_from(tuple(choices.CHANNELS)), unique=True))
     endpoint = draw(some.sampled_from(({}, {"endpoint": "https://s3.example.com"})))
     return Wishes(
@@ -71,11 +71,11 @@ def test_every_combination_is_a_stack_file_with_the_same_data(wishes: Wishes) ->
     assert (config.tracing.backend == "none") == (wishes.tracing == "none")
     assert len(config.alerting.channels) == len(wishes.channels)
     assert (config.access is not None) == wishes.access
-    kept = (
-        config.retention.time
-        if wishes.storage == "local" or wishes.retention == "15d"
-        else config.storage.retention.raw
-    )
+    storage = config.storage
+    kept = config.retention.time
+    if wishes.retention != "15d" and storage.backend != "local":
+        assert kept == "15d"
+        kept = storage.retention.raw if storage.thanos else getattr(storage, storage.backend).retention
     assert kept == wishes.retention
 
 
