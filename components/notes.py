@@ -76,16 +76,23 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def routed_labels(config: StackConfig, alerts: Iterable[Rule]) -> Iterator[dict[str, str]]:
-    """The labels that routes go by, of every alert; one that any service can raise stands once for each."""
+def alert_owners(config: StackConfig) -> set[tuple[str, str]]:
+    """Service and team of all who can own an alert; the service is empty for what belongs to none."""
     owners = {("", "platform"), *(("", probe.team) for probe in config.probes)}
-    owners |= {(service.name, service.team) for service in config.services}
+    return owners | {(service.name, service.team) for service in config.services}
+
+
+def routed_labels(
+    environment: str, owners: Iterable[tuple[str, str]], alerts: Iterable[Rule]
+) -> Iterator[dict[str, str]]:
+    """The labels that routes go by, of every alert; one that any service can raise stands once for each."""
+    every = sorted(owners)
     for rule in alerts:
-        labels = {"alertname": rule["alert"], "environment": config.environment, "team": "", **rule.get("labels", {})}
+        labels = {"alertname": rule["alert"], "environment": environment, "team": "", **rule.get("labels", {})}
         if "{{" not in labels["team"]:
             yield labels
             continue
-        for service, team in sorted(owners):
+        for service, team in every:
             yield labels | {"service": service, "team": team}
 
 
@@ -94,7 +101,8 @@ def route_notes(config: StackConfig, alerts: Iterable[Rule]) -> Iterator[str]:
 
     Labels that only series have, such as `instance`, are not known before: routes that ask for them are not judged.
     """
-    every = [labels for labels in routed_labels(config, alerts) if labels["alertname"] != "Watchdog"]
+    routed = routed_labels(config.environment, alert_owners(config), alerts)
+    every = [labels for labels in routed if labels["alertname"] != "Watchdog"]
     free, known = every, {label for labels in every for label in labels}
     for index, route in enumerate(config.alerting.routes):
         if not {*route.match, *route.not_match} <= known:

@@ -129,10 +129,13 @@ def image_catalogue(config: StackConfig) -> ImageCatalogue:
     return load_catalogue(config.images, SUBSTITUTES if config.platform == "docker" else None)
 
 
-def plan_stack_file(stack: str, folder: Path = FOLDER) -> tuple[StackConfig, Plan]:
-    """Read, check and plan a stack by name or path. Errors are `StackFileError`s."""
+def plan_stack_file(stack: str, folder: Path = FOLDER, pinned: bool = False) -> tuple[StackConfig, Plan]:
+    """Read, check and plan a stack by name or path. Errors are `StackFileError`s.
+
+    With `pinned`, by the pinned images, whatever this machine has in their place: the same plan on every machine.
+    """
     config = load_stack_file(stack, folder)
     path = stack_path(stack, folder)
-    images = image_catalogue(config)
+    images = load_catalogue(config.images, None) if pinned else image_catalogue(config)
     config = with_demo(config, images)
     return config, plan_stack(config, images, read_beside(config, path))

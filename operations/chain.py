@@ -21,7 +21,7 @@ from components.config import StackConfig
 from components.config.federation import LABEL as REGION
 from components.config.metrics import series_names
 from components.config.own_files import is_own
-from components.notes import counted, route_notes, routed_labels
+from components.notes import alert_owners, counted, route_notes, routed_labels
 from components.onboarding import declared, declared_series
 from components.promql import metrics_in, selectors
 from components.services.alertmanager_routes import NOBODY
@@ -207,7 +207,7 @@ def route_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
 
 def deliverable(config: StackConfig, plan: Plan) -> Iterator[tuple[str, dict[str, str]]]:
     """Every alert with the labels that routes go by; one that any service can raise stands once for each."""
-    for labels in routed_labels(config, plan_alerts(plan)):
+    for labels in routed_labels(config.environment, alert_owners(config), plan_alerts(plan)):
         yield labels["alertname"], labels
 
 

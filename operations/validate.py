@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from components.config import StackConfig, StackFileError
+from components.config.load import stack_path
 from components.notes import stack_notes
 from components.plan import plan_stack_file
 from components.spec import Plan, Service
@@ -24,6 +26,7 @@ from operations.consistency import (
     port_problems,
 )
 from operations.layout import laid_out
+from operations.policies.check import Plans, policy_results
 from operations.results import Result, Status, as_json
 
 Finder = Callable[[str], Path | None]
@@ -148,14 +151,15 @@ def validate_plan(config: StackConfig, plan: Plan, find: Finder = programs.find)
 
 def validate_command(stacks: Sequence[str], json: bool) -> int:
     """Validate stacks and print what was found; all of them, also when one fails."""
-    reports = [_validate(stack, json, heading=len(stacks) > 1) for stack in stacks]
+    plans = Plans()
+    reports = [_validate(stack, json, len(stacks) > 1, plans) for stack in stacks]
     ok = all(report["ok"] for report in reports)
     if json:
         console.print_json(reports[0] if len(reports) == 1 else {"ok": ok, "stacks": reports})
     return 0 if ok else 1
 
 
-def _validate(stack: str, quiet: bool, heading: bool) -> dict[str, Any]:
+def _validate(stack: str, quiet: bool, heading: bool, plans: Plans) -> dict[str, Any]:
     """The report on one stack; unless it is to be quiet, each result is printed as soon as it is there."""
     start = time.monotonic()
     if heading and not quiet:
@@ -168,7 +172,7 @@ def _validate(stack: str, quiet: bool, heading: bool) -> dict[str, Any]:
         detail = "\n".join(str(problem).strip() for problem in error.problems)
         return as_json(stack, [Result("stack file", Status.FAILED, detail, f"correct {error.file}")])
     model = Result("stack file", Status.OK, f"environment {config.environment}", "", time.monotonic() - start)
-    results = [model, *validate_plan(config, plan)]
+    results = [model, *validate_plan(config, plan), *policy_results(stack_path(stack), datetime.now(UTC).date(), plans)]
     if not quiet:
         width = max(len(result.name) for result in results)
         for result in results:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from operations.commands.shared import Json, Stack, finish
+from operations.commands.shared import Json, Stack, Stacks, finish
 
 family = typer.Typer()
 
@@ -51,3 +51,33 @@ def backtest(
 
     asked = Asked(tuple(alerts or ()), against, base, days, max_samples, timeout, Login(password_file, ca_file))
     finish(lambda: backtest_command(stack, asked, html, json))
+
+
+@family.command()
+def report(
+    stacks: Stacks,
+    base: Annotated[
+        str, typer.Option("--base", help="Revision to compare with, or `deployed` for the state of the last `up`.")
+    ] = "HEAD",
+    fail_on: Annotated[
+        list[str] | None,
+        typer.Option("--fail-on", help="Dangers that make it exit with 1, such as data-loss,open-port."),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown, as for a comment.")] = False,
+    json: Json = False,
+) -> None:
+    """Say what the working tree would change, against a revision or what is deployed.
+
+    Alerts, routes, scrape jobs, size, dashboards, images, ports, data at risk, restarts; policy across stacks.
+    """
+    from operations.errors import UsageError
+    from operations.report.command import report_command
+
+    def work() -> int:
+        if markdown and json:
+            raise UsageError("--markdown and --json: only one of them")
+        return report_command(
+            stacks, base, tuple(fail_on or ()), "json" if json else "markdown" if markdown else "terminal"
+        )
+
+    finish(work)

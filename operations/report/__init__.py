@@ -1,0 +1,1 @@
+"""`report`: what a change of the repository does to stacks, for whoever reviews it."""

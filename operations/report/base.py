@@ -1,0 +1,139 @@
+"""What another revision would deploy: its files in a folder of their own, planned by its own code.
+
+A revision without snapshots lends its stack files, rules, metrics and versions, and this one's code plans them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from components.config.load import stack_path
+from components.yaml_text import dump, load
+from operations.errors import CommandError
+from operations.report.snapshot import FORMAT, Snapshot
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 120
+"""Seconds for another revision to plan its stacks."""
+_CODE = ("components", "dashboards", "operations")
+_VERSIONS = Path("components/versions.yaml")
+_SNAPSHOT = Path("operations/report/snapshot.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The stacks of a revision. `snapshots` has None for a stack that it does not have."""
+
+    commit: str
+    snapshots: tuple[Snapshot | None, ...]
+    note: str = ""
+    """What a reader has to know about how they were made."""
+
+
+def base_of(revision: str, stacks: Sequence[str], root: Path = ROOT) -> Base:
+    """The stacks as a revision has them. Raises CommandError where git does not know it, or it cannot be planned."""
+    commit = _commit(revision, root)
+    files = [_inside(stack, root) for stack in stacks]
+    with _checked_out(commit, root) as folder:
+        own = _planned(folder, files, revision) if (folder / _SNAPSHOT).is_file() else None
+        note = ""
+        if own is None:
+            _lend_code(folder, root)
+            own = _planned(folder, files, revision)
+            note = f"{revision} cannot make snapshots: its stack files, rules and metrics were planned by this code"
+    if own is None:
+        raise CommandError(f"{revision} answered in another format than {FORMAT}")
+    return Base(commit, tuple(None if each is None else Snapshot.model_validate(each) for each in own), note)
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    try:
+        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, timeout=PATIENCE, check=False)
+    except FileNotFoundError:
+        raise CommandError("git is not on this machine, and it is what knows revisions") from None
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"git {arguments[0]} did not end within {PATIENCE} s") from None
+    if done.returncode:
+        raise CommandError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip() or 'failed'}")
+    return done.stdout
+
+
+def _commit(revision: str, root: Path) -> str:
+    try:
+        found = _git(root, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+    except CommandError as error:
+        if "rev-parse" not in error.message:
+            raise
+        hint = "a branch, tag or commit of this clone; a shallow clone has few: `git fetch --unshallow`"
+        raise CommandError(f"--base {revision}: git knows no such revision", hint) from None
+    return found.decode().strip()
+
+
+def _inside(stack: str, root: Path) -> str:
+    """A stack as the other revision knows it: by its name, or by its path from the root."""
+    path = stack_path(stack)
+    if stack == str(path):
+        if not path.resolve().is_relative_to(root):
+            raise CommandError(f"{stack} is outside of {root}", "no revision has it; give a stack of this repository")
+        return str(path.resolve().relative_to(root))
+    return stack
+
+
+@contextmanager
+def _checked_out(commit: str, root: Path) -> Iterator[Path]:
+    """The files of a commit, without touching the working tree."""
+    with tempfile.TemporaryDirectory(prefix="observatory-report-") as name:
+        folder = Path(name)
+        with tarfile.open(fileobj=BytesIO(_git(root, "archive", "--format=tar", commit))) as archive:
+            archive.extractall(folder, filter="data")
+        remembered = root / ".observatory" / "remembered"
+        if remembered.is_dir():
+            # Results are kept under the digest of what they were made from, so any revision may use them.
+            (folder / ".observatory").mkdir(exist_ok=True)
+            (folder / ".observatory" / "remembered").symlink_to(remembered)
+        yield folder
+
+
+def _planned(folder: Path, stacks: Sequence[str], revision: str) -> list[Any] | None:
+    """The snapshots, as data; None where they are in a format that this revision does not read."""
+    variables = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-B", "-m", "operations.report.snapshot", *stacks],
+            cwd=folder,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise CommandError(f"{revision} could not be planned within {PATIENCE} s") from None
+    if done.returncode:
+        said = done.stderr.strip().replace(f"{folder}/", "")
+        reason = said if "Traceback" not in said else said.splitlines()[-1]
+        raise CommandError(f"{revision} cannot be planned: {reason}", "give another --base")
+    answer = json.loads(done.stdout)
+    return list(answer["stacks"]) if answer["format"] == FORMAT else None
+
+
+def _lend_code(folder: Path, root: Path) -> None:
+    """This revision's code over another one's content. Images keep the pins that they have there."""
+    pins = load((folder / _VERSIONS).read_text()) if (folder / _VERSIONS).is_file() else {}
+    for name in _CODE:
+        shutil.rmtree(folder / name, ignore_errors=True)
+        shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / _VERSIONS).write_text(dump({**load((root / _VERSIONS).read_text()), **pins}))

@@ -1,0 +1,73 @@
+"""`report`: stacks of the working tree beside those of a revision, or beside what is deployed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Literal
+
+from components.config.load import FOLDER, stack_path
+from operations import console
+from operations.policies.check import Plans
+from operations.report.base import base_of
+from operations.report.change import Change
+from operations.report.compare import compared
+from operations.report.deployed import NOTE, comparable, deployed_of
+from operations.report.markdown import markdown
+from operations.report.policy import policy_changes
+from operations.report.report import Report, Reports, as_json, dangers_named, sentence
+from operations.report.snapshot import Snapshot, taken
+from operations.report.terminal import lines
+
+DEPLOYED = "deployed"
+Form = Literal["terminal", "markdown", "json"]
+
+
+def reported(stacks: Sequence[str], base: str, fail_on: Sequence[str] = (), today: date | None = None) -> Reports:
+    """The reports on stacks. Bad stack files, revisions and names are errors before anything is planned elsewhere."""
+    gate = dangers_named(fail_on)
+    if base == DEPLOYED:
+        reports = [_beside_deployed(stack) for stack in stacks]
+        described = "what is deployed"
+    else:
+        after = [taken(stack) for stack in stacks]
+        found = base_of(base, stacks)
+        described = f"{base} ({found.commit[:10]})" if not found.commit.startswith(base) else base
+        notes = (found.note,) if found.note else ()
+        reports = [
+            _report(stack, old, new, base, notes)
+            for stack, old, new in zip(stacks, found.snapshots, after, strict=True)
+        ]
+    day, plans = today or datetime.now(UTC).date(), Plans()
+    return Reports(described, tuple(_with_policy(report, day, plans) for report in reports), gate)
+
+
+def _beside_deployed(stack: str) -> Report:
+    before, after = deployed_of(stack), taken(stack, here=True)
+    return _report(stack, before, comparable(after, before), DEPLOYED, (NOTE,) if before else ())
+
+
+def _report(stack: str, before: Snapshot | None, after: Snapshot, base: str, notes: tuple[str, ...]) -> Report:
+    if before is None:
+        new = f"{stack} is new: {'it was never deployed' if base == DEPLOYED else f'{base} does not have it'}"
+        before, notes = Snapshot(environment=after.environment), (*notes, new)
+    return Report(stack, after.environment, tuple(compared(before, after)), notes)
+
+
+def _with_policy(report: Report, today: date, plans: Plans) -> Report:
+    broken: list[Change] = policy_changes(stack_path(report.stack, FOLDER), today, plans)
+    return Report(report.stack, report.environment, (*report.changes, *broken), report.notes)
+
+
+def report_command(stacks: Sequence[str], base: str, fail_on: Sequence[str], form: Form) -> int:
+    """Print the reports; 1 where there is a danger that the call is told to fail on."""
+    reports = reported(stacks, base, fail_on)
+    if form == "json":
+        console.print_json(as_json(reports))
+    elif form == "markdown":
+        console.say(markdown(reports).rstrip("\n"))
+    else:
+        console.say("\n".join(lines(reports)))
+    for report, change in reports.failures:
+        console.note(f"{report.stack}: {change.danger}: {sentence(change)}")
+    return 1 if reports.failures else 0
