@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,8 +12,9 @@ from components.config import StackConfig
 from components.config.alert_settings import Severity
 from components.config.load import FOLDER, KEY
 from operations import console
+from operations.policies.model import Policy
 
-SCHEMA_FILE = FOLDER / "schema.json"
+SCHEMA_FILE, POLICY_SCHEMA_FILE = FOLDER / "schema.json", FOLDER / "policy.schema.json"
 
 
 def stack_file_schema() -> dict[str, Any]:
@@ -89,14 +91,30 @@ def _clean(value: Any) -> Any:
     }
 
 
-def schema_text() -> str:
-    """The schema as it stands in the file."""
-    return json.dumps(stack_file_schema(), indent=2, ensure_ascii=False) + "\n"
+def policy_schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of the policy across stacks."""
+    policy = _clean(Policy.model_json_schema(by_alias=True))
+    about = "What must hold between stacks. Made from operations/policies by `./observatory schema`."
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **policy,
+        "title": "Observatory policy",
+        "description": about,
+    }
 
 
-def schema_command(check: bool, file: Path = SCHEMA_FILE) -> int:
-    """Write the schema, or say whether the file is current."""
-    text = schema_text()
+def schema_text(schema: Mapping[str, Any]) -> str:
+    """A schema as it stands in its file."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def schema_command(check: bool, file: Path = SCHEMA_FILE, policy_file: Path = POLICY_SCHEMA_FILE) -> int:
+    """Write the schemas, or say whether the files are current."""
+    return max(_write(check, file, stack_file_schema()), _write(check, policy_file, policy_schema()))
+
+
+def _write(check: bool, file: Path, schema: Mapping[str, Any]) -> int:
+    text = schema_text(schema)
     current = file.is_file() and file.read_text() == text
     if check:
         if not current:

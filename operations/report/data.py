@@ -96,7 +96,7 @@ def _every(copies: Copies) -> str:
 
 def retentions(snapshot: Snapshot) -> dict[str, float]:
     """How long, or how much, is kept of what, by its name: seconds, or bytes where the name ends in `size`."""
-    return {**_samples(snapshot), **_blocks(snapshot), **_traces(snapshot)}
+    return {**_samples(snapshot), **_elsewhere(snapshot), **_traces(snapshot)}
 
 
 def _samples(snapshot: Snapshot) -> dict[str, float]:
@@ -109,14 +109,19 @@ def _samples(snapshot: Snapshot) -> dict[str, float]:
     return {**found, "samples on disk, size": size_bytes(kept["size"]) if "size" in kept else float("inf")}
 
 
-def _blocks(snapshot: Snapshot) -> dict[str, float]:
-    """Of the bucket, by resolution."""
-    compact, option = snapshot.programs.get("thanos-compact"), "--retention.resolution-"
-    arguments = compact.fixed.get("arguments", ()) if compact else ()
-    pairs = [each.removeprefix(option).partition("=") for each in arguments if each.startswith(option)]
-    return {
-        f"samples in the bucket, {name}": float("inf") if value == "0d" else seconds(value) for name, _, value in pairs
-    }
+def _elsewhere(snapshot: Snapshot) -> dict[str, float]:
+    """Of the bucket, by resolution, and of VictoriaMetrics."""
+    found = {}
+    for program, option, name in (
+        ("thanos-compact", "--retention.resolution-", "samples in the bucket, "),
+        ("victoria-metrics", "-retentionPeriod", "samples in VictoriaMetrics"),
+    ):
+        planned = snapshot.programs.get(program)
+        for argument in planned.fixed.get("arguments", ()) if planned else ():
+            if argument.startswith(option):
+                which, _, value = argument.removeprefix(option).partition("=")
+                found[f"{name}{which}"] = float("inf") if value == "0d" else seconds(value)
+    return found
 
 
 def _traces(snapshot: Snapshot) -> dict[str, float]:

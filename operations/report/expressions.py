@@ -15,7 +15,7 @@ from typing import Any
 import promql_parser as promql
 
 _TOKEN = re.compile(
-    r"""(?P<word>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_:][\w:]*)|(?P<number>\d[\w.]*(?:(?<=e)[+-]\d+)?)"""
+    r"""(?P<word>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|[A-Za-z_][\w:]*|:[A-Za-z_][\w:]*)|(?P<number>\d[\w.]*(?:(?<=e)[+-]\d+)?)"""
 )
 _ABOVE, _BELOW = (">", ">="), ("<", "<=")
 _RISING = frozenset(

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from functools import cache
 from typing import Any
 
 import pytest
 
-from operations.report.change import DANGERS, SECTIONS, Change
+from components.config import parse_stack
+from operations.report.change import DANGERS, SECTIONS, Change, joined
 from operations.report.compare import compared
 from operations.report.markdown import markdown
-from operations.report.report import Report, Reports
+from operations.report.report import Report, Reports, shortened
 from operations.report.snapshot import Snapshot, of_plan
 from operations.report.terminal import lines
-from tests.support import GENERATED, STACKS, changed, config_of, parse_stack, plan_of, planned
+from tests.support import GENERATED, STACKS, changed, config_of, plan_of, planned
 
 ALL = (*STACKS, *GENERATED)
 
 
+@cache
 def snapshot(name: str) -> Snapshot:
     return of_plan(config_of(name), plan_of(name))
 
@@ -55,3 +58,156 @@ def test_any_two_plans_can_be_compared(one: str, other: str) -> None:
 
 def told(found: list[Change]) -> set[tuple[str, ...]]:
     return {(change.name, change.what, change.before, change.after, change.danger) for change in found}
+
+
+BUCKET: dict[str, Any] = {"backend": "thanos", "bucket": {"name": "metrics", "region": "eu-central-1"}}
+KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            {"alerts": {"TargetDown": {"for": "10m"}}},
+            {"alerts": {"TargetDown": {"for": "0s"}}},
+            ("TargetDown", "for tightened", "10m", "0s", ""),
+        ),
+        (
+            {"alerts": {"TargetDown": {"severity": "emergency"}}},
+            {"alerts": {"TargetDown": {"severity": "none"}}},
+            ("TargetDown", "severity loosened", "emergency", "none", "looser-alerts"),
+        ),
+        (
+            {"alerts": {"DiskSpaceLow": {"threshold": "20%"}}},
+            {"alerts": {"DiskSpaceLow": {"threshold": "10%"}}},
+            ("DiskSpaceLow", "threshold loosened", "20%", "10%", "looser-alerts"),
+        ),
+        (
+            {"storage": {**BUCKET, "retention": {"raw": "90d"}}},
+            {"storage": {**BUCKET, "retention": {"raw": "30d"}}},
+            ("samples in the bucket, raw", "kept for less", "90d", "30d", "data-loss"),
+        ),
+        (
+            {"storage": {**BUCKET, "retention": {"raw": "90d"}}},
+            {"storage": {**BUCKET, "retention": dict.fromkeys(("raw", "five_minutes", "one_hour"), "forever")}},
+            ("samples in the bucket, raw", "kept for more", "90d", "without limit", ""),
+        ),
+        (
+            {"storage": BUCKET},
+            {},
+            ("bucket", "left", "s3.eu-central-1.amazonaws.com/metrics/", "", "data-loss"),
+        ),
+        (
+            {"storage": {"backend": "victoria", "victoria": {"retention": "90d"}}},
+            {"storage": {"backend": "victoria", "victoria": {"retention": "60d"}}},
+            ("samples in VictoriaMetrics", "kept for less", "90d", "60d", "data-loss"),
+        ),
+        (
+            {"retention": {"time": "7d"}},
+            {"retention": {"time": "7d", "size": "1GB"}},
+            ("samples on disk, size", "kept for less", "without limit", "1 GiB", "data-loss"),
+        ),
+        (
+            {"tracing": {"retention": "2d"}},
+            {"tracing": {"retention": "1d"}},
+            ("traces", "kept for less", "2d", "1d", "data-loss"),
+        ),
+        ({"backup": KEPT}, {}, ("backup", "gone", "every 1d, to folder /srv/backup", "", "fewer-backups")),
+        (
+            {"backup": {**KEPT, "schedule": "1h"}},
+            {"backup": {**KEPT, "schedule": "6h"}},
+            ("backup", "rarer", "every 1h", "every 6h", "fewer-backups"),
+        ),
+        (
+            {},
+            {"docker": {"host": "tcp://other.example.com:2375"}},
+            (
+                "place",
+                "all data stays behind",
+                "Docker engine of DOCKER_HOST",
+                "Docker engine tcp://other.example.com:2375",
+                "data-loss",
+            ),
+        ),
+        (
+            {"environment": "one"},
+            {"environment": "two"},
+            ("environment", "all data stays behind", "one", "two", "data-loss"),
+        ),
+        ({"ports": {"jaeger": None}}, {}, ("port jaeger 16686", "opened", "", "127.0.0.1:16686", "")),
+        ({}, {"scrape": {"interval": "30s"}}, ("all jobs", "scrape_interval", "15s", "30s", "")),
+    ],
+)
+def test_one_value(before: dict[str, Any], after: dict[str, Any], expected: tuple[str, ...]) -> None:
+    base = {"environment": "test"}
+    assert expected in told(compared(of(base | before), of(base | after)))
+
+
+def test_replicas_change_alike_in_one_line() -> None:
+    three = {"environment": "test", "high_availability": {"alertmanager": 3, "one_host": True}}
+    found = compared(of(three), of(three, resources__alertmanager={"memory": "512MB"}))
+    changes = [change for change in found if change.section == "programs"]
+    assert [(change.name, change.before, change.after) for change in changes] == [
+        ("alertmanager, alertmanager-2, alertmanager-3", "128 MiB", "512 MiB")
+    ]
+    assert not any(change.danger == "restart" for change in found), "Docker changes memory on a running container"
+
+
+def test_on_kubernetes_more_memory_is_a_new_pod() -> None:
+    name = "available-cluster"
+    found = compared(snapshot(name), of(GENERATED[name], resources__alertmanager={"memory": "512MB"}))
+    assert [change.name for change in found if change.danger == "restart"] == [
+        "alertmanager, alertmanager-2, alertmanager-3"
+    ]
+
+
+def test_a_host_of_a_ui_is_open_to_others() -> None:
+    name = "cluster"
+    hosts = {**GENERATED[name]["kubernetes"]["ingress"]["hosts"], "alertmanager": "alerts.example.com"}
+    found = compared(snapshot(name), of(GENERATED[name], kubernetes__ingress__hosts=hosts))
+    assert ("host alertmanager", "opened", "", "alerts.example.com", "open-port") in told(found)
+
+
+def test_who_is_told_of_an_alert_of_each_owner() -> None:
+    name = "routed"
+    routes = [route for route in GENERATED[name]["alerting"]["routes"] if route.get("match", {}).get("team") != "web"]
+    stack = changed(GENERATED[name], alerting__routes=routes)
+    stack["alerting"]["channels"] = {k: v for k, v in stack["alerting"]["channels"].items() if k != "mail-plain"}
+    del stack["alerting"]["time_intervals"]
+    found = [change for change in compared(snapshot(name), of(stack)) if change.section == "routes"]
+    assert found
+    assert all("team web" in change.name for change in found if change.what == "goes to"), found
+    assert {change.danger for change in found if change.what == "goes to"} == {"lost-receivers"}
+
+
+def test_neighbours_of_one_kind_are_one_line() -> None:
+    changes = [Change("effect", name, "same") for name in "abcdef"]
+    assert joined(changes) == [Change("effect", "a, b, c, d and 2 more", "same")]
+    assert joined([*changes[:1], Change("effect", "x", "other")]) == [changes[0], Change("effect", "x", "other")]
+
+
+def test_a_long_value_shows_where_it_differs() -> None:
+    before, after = "a" * 200 + " > 5 and " + "b" * 200, "a" * 200 + " > 6 and " + "b" * 200
+    shown = shortened(before, after, 40)
+    assert shown[0].replace("5", "6") == shown[1]
+    assert " > 5 and " in shown[0]
+    assert max(map(len, shown)) < 60
+    assert shortened("short", "texts", 40) == ("short", "texts")
+    assert shortened("x" * 300, "", 40) == ("x" * 40 + "…", "")
+
+
+def test_a_comment_that_would_be_too_long_names_what_it_leaves_out() -> None:
+    changes = [Change("alerts", f"Alert{number}", "added", "", "x" * 100) for number in range(500)]
+    changes += [Change("data", "volume", "no longer used", "10 GiB", "", "data-loss")]
+    reports = Reports("main", (Report("prod", "prod", tuple(changes)),))
+    text = markdown(reports, most=5000)
+    assert len(text) < 5000
+    assert "So long" not in text
+    assert "left out: Alerts (500)." in text
+    assert "no longer used" in text
+
+
+def test_markdown_shows_texts_as_they_are() -> None:
+    change = Change("alerts", "a_b|c*", "changed <b>", 'x =~ "a|b" `y`', "")
+    text = markdown(Reports("main", (Report("prod", "prod", (change,)),)))
+    assert '| a\\_b\\|c\\* | changed \\<b\\> | `` x =~ "a\\|b" `y` `` |  |' in text
