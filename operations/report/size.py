@@ -18,6 +18,7 @@ def size_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     """Estimated series and samples by origin and in all; memory, disk and cores that Prometheus needs; all limits."""
     if before.stated and after.stated:
         yield from _estimates(before.stated, after.stated)
+        yield from _cost(before.stated, after.stated)
     if before.programs:
         yield from _moved("memory of all programs, at most", _memory(before), _memory(after), lambda v: f"{v:g} MiB")
         yield from _moved("cores of all programs, at most", _cores(before), _cores(after), lambda v: f"{v:g}")
@@ -40,6 +41,18 @@ def _estimates(old: Stated, new: Stated) -> Iterator[Change]:
     for need, words, unit in _NEEDS:
         amounts = old.needs.get(need, 0.0), new.needs.get(need, 0.0)
         yield from _moved(f"{words} that Prometheus needs", *amounts, partial(with_unit, unit=unit))
+
+
+def _cost(old: Stated, new: Stated) -> Iterator[Change]:
+    """On machines of your own, by the list of prices of each side, which is part of it."""
+    mine, other = sum(old.cost), sum(new.cost)
+    if mine and other and abs(other - mine) > _QUIET * mine:
+        yield Change("size", "a month of your own machines", _direction(mine, other), _money(old), _money(new))
+
+
+def _money(stated: Stated) -> str:
+    low, high = (f"{amount:,.0f}" for amount in stated.cost)
+    return f"{low} {stated.currency}" if low == high else f"{low} to {high} {stated.currency}"
 
 
 def _sum(stated: Stated, index: int) -> float:

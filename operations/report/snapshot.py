@@ -19,9 +19,12 @@ from components.config.platform import namespaces
 from components.notes import alert_owners
 from components.plan import plan_stack_file
 from components.rules import chosen_groups
-from components.series import sources
+from components.series import Circumstances, sources
 from components.sizing import load_of, needs
 from components.spec import Plan, Service
+from operations.cost.bills import monthly_cost
+from operations.cost.load import Usage, cost_load
+from operations.cost.prices import combined, from_stack
 
 FORMAT = 1
 """Another number where an older report could not read what is here. A key that is added needs a default instead."""
@@ -78,6 +81,9 @@ class Stated(Data):
     """Origin to its series and samples per second."""
     needs: dict[str, float] = {}
     """Of Prometheus, to plan with: bytes of memory, cores, bytes of disk."""
+    cost: tuple[float, float] = (0.0, 0.0)
+    """A month on machines of your own, at least and at most."""
+    currency: str = ""
     notes: tuple[str, ...] = ()
 
 
@@ -187,6 +193,8 @@ def _stated(config: StackConfig, plan: Plan) -> Stated:
     load = load_of(found, seconds(config.retention_time))
     bucket, backup = config.storage.bucket, config.backup
     cluster = config.kubernetes
+    prices = combined(from_stack(config.prices, "prices"))
+    bills = monthly_cost(cost_load(config, plan, Usage(Circumstances())), prices)
     return Stated(
         place=f"cluster {cluster.context}, namespace {namespaces(config)[0]}"
         if cluster
@@ -206,6 +214,8 @@ def _stated(config: StackConfig, plan: Plan) -> Stated:
         bucket=f"{bucket.address}/{bucket.name}/{bucket.prefix or ''}" if bucket else "",
         series={source.name: (source.series, source.rate) for source in found},
         needs={need.resource: need.plan for need in needs(load) if need.plan is not None},
+        cost=next((bill.total for bill in bills if bill.platform == "self-hosted"), (0.0, 0.0)),
+        currency=prices.currency,
         notes=plan.notes,
     )
 
