@@ -26,13 +26,13 @@ destroy: ## Remove STACK; asks before data goes
 	@$(WITH) up -- ./observatory destroy $(STACK)
 
 test: ## All tests that need no engine
-	@$(WITH) test -- pytest -q tests --ignore=tests/e2e
+	@$(WITH) test -- pytest -q -n 2 --dist loadfile tests --ignore=tests/e2e
 
 e2e: ## Tests on a real engine
-	@$(WITH) e2e -- pytest -q tests/e2e
+	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile tests/e2e
 
 check: ## Format, lint, types, tests: what CI runs
-	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && exec pytest -q tests --ignore=tests/e2e'
+	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && exec pytest -q -n 2 --dist loadfile tests --ignore=tests/e2e'
 
 mutants: ## Change each rule in small ways; tests have to notice 95 % of it
 	@$(WITH) test -- python -m mutants

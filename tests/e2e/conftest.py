@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -71,6 +72,18 @@ def demo(project: Project, engine: Engine, run_name: str) -> Demo:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with a deployment from nothing: what follows changes it."""
     items.sort(key=lambda item: "test_deployment" not in item.nodeid)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand the times of a worker to the process that prints them."""
+    if isinstance(handed := getattr(session.config, "workeroutput", None), dict):
+        handed["times"] = TIMINGS
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take them over there; a worker that crashed has none."""
+    TIMINGS.extend(getattr(node, "workeroutput", {}).get("times", []))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
