@@ -13,12 +13,12 @@ from components.config.base import seconds
 from components.plan import plan_stack_file
 from components.spec import Plan
 from operations import console
-from operations.backtest.budget import Budget
 from operations.backtest.compare import Report
 from operations.backtest.page import page
 from operations.backtest.rules import planned_rules, rules_at
 from operations.backtest.run import DAY, Backtest, chosen
 from operations.backtest.show import lines
+from operations.budget import Budget
 from operations.errors import CommandError
 from operations.http import Endpoint
 from operations.reviewed import Login, answering, named_endpoint, own_endpoint

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from operations.backtest.budget import Budget, Heavy, TooMuch
 from operations.backtest.simulate import Run, joined
+from operations.budget import Budget, Heavy, TooMuch
 from operations.errors import CommandError
 
 POINTS = 10_000

@@ -10,11 +10,11 @@ from typing import Self
 
 from components.config.base import duration_text
 from operations import console
-from operations.backtest.budget import Budget, TooMuch
 from operations.backtest.compare import Compared, Outcome, Report, outcome
 from operations.backtest.expand import NotExpanded, expanded
 from operations.backtest.history import Cost, Window, history, probed
 from operations.backtest.rules import Alert, Key, Rules
+from operations.budget import Budget, TooMuch
 from operations.errors import CommandError, UsageError
 
 DAY = 86400.0

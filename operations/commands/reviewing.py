@@ -81,3 +81,31 @@ def report(
         )
 
     finish(work)
+
+
+@family.command()
+def audit(
+    stack: Stack,
+    against: Annotated[
+        str | None, typer.Option("--against", help="Address of a Prometheus. Default: the stack's own.")
+    ] = None,
+    max_samples: Annotated[
+        int, typer.Option("--max-samples", min=1000, help="That the server may have to look at, in all.")
+    ] = 5_000_000,
+    timeout: Annotated[float, typer.Option("--timeout", min=1, max=600, help="Seconds for one query.")] = 60,
+    least: Annotated[
+        int, typer.Option("--least", min=1, help="Series of a job from which on a rule is suggested for it.")
+    ] = 1,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
+    json: Json = False,
+) -> None:
+    """Count what a running server stores, and say what of it nothing uses.
+
+    Largest metrics and labels, churn, and rules to paste that leave out what no rule and no dashboard asks for.
+    """
+    from operations.audit.command import Asked, audit_command
+    from operations.reviewed import Login
+
+    asked = Asked(against, max_samples, timeout, least, Login(password_file, ca_file))
+    finish(lambda: audit_command(stack, asked, json))

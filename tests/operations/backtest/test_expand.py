@@ -9,11 +9,11 @@ import pytest
 
 from components.promql import metrics_in
 from components.yaml_text import dump
-from operations.backtest.budget import Budget
 from operations.backtest.expand import NotExpanded, expanded
 from operations.backtest.history import Cost, Window, history
 from operations.backtest.rules import Recording, Rules, read_rules
 from operations.backtest.snapshot import opened
+from operations.budget import Budget
 from tests.operations.backtest.blocks import BEGIN, promtool, written
 
 HOURS = 3

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from operations.backtest.budget import Budget
 from operations.backtest.compare import Report
 from operations.backtest.rules import Rules, read_rules
 from operations.backtest.run import Backtest, chosen
 from operations.backtest.snapshot import opened
+from operations.budget import Budget
 from operations.errors import UsageError
 from tests.operations.backtest.blocks import BEGIN, steady, written
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.yaml_text import dump
-from operations.backtest.budget import Budget
 from operations.backtest.compare import outcome
 from operations.backtest.history import Cost, Window, history
 from operations.backtest.rules import Alert
 from operations.backtest.simulate import Episode, episodes, runs_of
 from operations.backtest.snapshot import opened
+from operations.budget import Budget
 from tests.operations.backtest.blocks import BEGIN, promtool, steady, written
 
 MINUTE = 60

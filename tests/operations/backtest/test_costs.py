@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from operations.backtest.budget import PAUSE, Budget, TooMuch
 from operations.backtest.compare import Report
 from operations.backtest.history import Cost, Window, history, probed
 from operations.backtest.rules import Rules, read_rules
 from operations.backtest.run import Backtest, chosen
 from operations.backtest.snapshot import opened
+from operations.budget import PAUSE, Budget, TooMuch
 from operations.errors import CommandError
 from operations.http import Endpoint
 from tests.operations.backtest.blocks import BEGIN, steady, written
