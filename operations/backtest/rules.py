@@ -161,7 +161,15 @@ def _check_out(revision: str, folder: Path) -> None:
     if archive.returncode:
         raise CommandError(f"git archive {revision} failed: {archive.stderr.decode(errors='replace').strip()}")
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter="data")
+        tar.extractall(folder, filter=_inside)
+
+
+def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
+    """What stays in the folder; a link that leads out of it is left out."""
+    try:
+        return tarfile.data_filter(member, folder)
+    except tarfile.FilterError:
+        return None
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:

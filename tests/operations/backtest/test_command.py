@@ -31,6 +31,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+    (folder / "link").symlink_to(ROOT)  # it leads out of the folder, and so is not followed there
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "Begin"]):
         subprocess.run([*GIT, *command], cwd=folder, check=True, capture_output=True)
     file = folder / "stacks" / "Pulumi.dev.yaml"
