@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.config.base import Matching, Model, NotEmpty, Secret, is_duration, seconds
 from components.config.errors import Problem
+from components.config.platform import namespaces
 from components.config.storage import OWNED, Bucket, bucket_address_problems
 
 if TYPE_CHECKING:
@@ -86,8 +87,13 @@ def backup_problems(config: StackConfig) -> Iterator[Problem]:
     if backup is None:
         return
     if config.platform != "docker":
-        hint = "snapshots of the claims by your cluster's storage, until then"
-        yield Problem("backup", "is for `platform: docker` so far", hint=hint)
+        namespace, instance = namespaces(config)[0], f"observatory-{config.environment}"[:63]
+        reason = "is for platform: docker: in a cluster a program sees the claims of its own pod alone"
+        claims = f"kubectl -n {namespace} get pvc -l app.kubernetes.io/instance={instance}"
+        hint = (
+            f"let the cluster copy the claims that `{claims}` lists, and see docs/guide/backup.md#on-kubernetes for how"
+        )
+        yield Problem("backup", reason, hint=hint)
     if bucket := backup.to.bucket:
         for key in sorted(bucket.model_fields_set & {*OWNED, "encryption"}):
             reason = "is not for backups: the bucket is yours and only used, and copies are encrypted before they leave"

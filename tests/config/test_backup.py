@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from components.config import StackFileError, parse_stack
-from tests.support import COPIED, MINIMAL
+from components.platforms.kubernetes_manifests import manifests
+from components.platforms.kubernetes_objects import Stack
+from tests.platforms.clusters import of_kind
+from tests.support import COPIED, MINIMAL, planned, stack
 
 BUCKET = {"name": "copies", "region": "eu-central-1"}
 
@@ -75,10 +79,20 @@ def test_copies_do_not_go_where_the_samples_are() -> None:
         parse_stack(data, "stacks/Pulumi.test.yaml")
 
 
-def test_it_is_for_docker_so_far() -> None:
-    data = {**MINIMAL, "platform": "kubernetes", "kubernetes": {"context": "test"}, "backup": COPIED}
-    with pytest.raises(StackFileError, match="is for `platform: docker` so far"):
-        parse_stack(data, "stacks/Pulumi.test.yaml")
+@pytest.mark.parametrize(("own", "namespace"), [({}, "observatory-test"), ({"namespace": "metrics"}, "metrics")])
+def test_in_a_cluster_it_says_what_to_do_instead(own: dict[str, str], namespace: str) -> None:
+    """With the labels that the claims have."""
+    cluster = {**MINIMAL, "platform": "kubernetes", "kubernetes": {"context": "test", **own}}
+    with pytest.raises(StackFileError) as caught:
+        parse_stack({**cluster, "backup": COPIED}, "stacks/Pulumi.test.yaml")
+    text = str(caught.value)
+    assert "backup: is for platform: docker: in a cluster a program sees the claims of its own pod alone" in text
+    found = re.search(r"kubectl -n (\S+) get pvc -l ([^=]+)=([^`]+)`", text)
+    assert found
+    claims = of_kind(manifests(Stack(stack(**cluster), planned(stack(**cluster)))), "PersistentVolumeClaim")
+    assert {each["metadata"]["name"] for each in claims} >= {"prometheus-data", "alertmanager-data", "grafana-data"}
+    assert {each["metadata"]["namespace"] for each in claims} == {found[1]} == {namespace}
+    assert {each["metadata"]["labels"][found[2]] for each in claims} == {found[3]}
 
 
 def test_keeping_nothing_is_refused() -> None:

@@ -10,10 +10,12 @@ import pytest
 
 from components.platforms.kubernetes_manifests import manifests
 from components.platforms.kubernetes_objects import Manifest, Stack
+from components.yaml_text import load
 from operations.render import rendered_manifests, write_tree
 from tests.e2e.kubernetes.cluster import Cluster, Refused, path_of
 from tests.e2e.kubernetes.stacks import made_up
 from tests.platforms.clusters import CLUSTERS, WORKLOADS, of_kind, on_cluster, one
+from tests.support import config_of, planned
 
 STACKS = [pytest.param(lambda name=name: on_cluster(name), id=name) for name in CLUSTERS]
 STACKS += [pytest.param(lambda number=number: made_up(number), id=f"made-up-{number}") for number in range(50)]
@@ -113,3 +115,22 @@ def test_prometheus_may_read_what_it_looks_for_and_nothing_else(name: str, clust
     assert not cluster.allowed(account, "list", "pods")
     for other in ("grafana", "alertmanager", "jaeger", "blackbox-exporter"):
         assert not cluster.allowed(f"{stack.namespace}:{other}", "list", "pods", stack.namespace)
+
+
+def test_a_claim_that_was_made_from_a_snapshot_is_taken_up(cluster: Cluster) -> None:
+    """As the guide to backups makes it; a deployment afterwards leaves its source alone."""
+    guide = (Path(__file__).parents[3] / "docs/guide/backup.md").read_text()
+    blocks = [block.split("```")[0] for block in guide.split("```yaml\n")[1:]]
+    claim = next(load(block) for block in blocks if "PersistentVolumeClaim" in block and "dataSource" in block)
+    own = config_of("k8s-dev").model_copy(update={"environment": "prod"})
+    stack = Stack(own, planned(own))
+    objects = manifests(stack)
+    for each in objects:
+        if each["kind"] == "Namespace":
+            cluster.apply(each)
+    claim["spec"]["resources"] = one(objects, "PersistentVolumeClaim", "prometheus-data")["spec"]["resources"]
+    cluster.create(claim)
+    found, warnings = cluster.apply(one(objects, "PersistentVolumeClaim", "prometheus-data"))
+    assert not warnings
+    assert found["spec"]["dataSource"] == claim["spec"]["dataSource"]
+    assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "prometheus"
