@@ -203,10 +203,5 @@ def _product_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
         product, reason = _PORTS[name]
         if getattr(config.ports, name) is not None and product not in planned:
             yield f"ports.{name} has no effect: {reason}"
-    if config.backup and "grafana" in config.backup.include and config.grafana.database:
-        yield (
-            "backup.include: users and dashboards made by hand are in grafana.database, of which no copy is made here; "
-            "copy it by pg_dump"
-        )
     for name in sorted({*config.resources} - planned):
         yield f"resources.{name} has no effect: {name} is not in this stack"

@@ -20,6 +20,8 @@ from components.services.cadvisor import cadvisor
 from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafanas, provisioned
 from components.services.grafana import NAME as GRAFANA
+from components.services.grafana_dump import NAME as GRAFANA_DUMP
+from components.services.grafana_dump import grafana_dumps
 from components.services.jaeger import jaegers
 from components.services.kube_state_metrics import kube_state_metrics
 from components.services.node_exporter import node_exporter
@@ -101,6 +103,7 @@ def _after_prometheus(context: Context) -> list[Service]:
     return [
         *thanos(context),
         *(grafanas(context) if context.config.grafana.enabled else ()),
+        *grafana_dumps(context),
         *([backup(context)] if context.config.backup else ()),
     ]
 
@@ -119,7 +122,8 @@ def _image_notes(services: Sequence[Service], withheld: Sequence[Service], image
         if pin := pins.get(service.image):
             yield f"{service.name} runs {service.image}, for {pin} cannot be pulled on this machine (see `make ready`)"
     for service in withheld:
-        yield f"{service.name} is left out: its image cannot be had on this machine (see `make ready`)"
+        lost = "; copies have nothing of grafana.database then" if service.name == GRAFANA_DUMP else ""
+        yield f"{service.name} is left out: its image cannot be had on this machine (see `make ready`){lost}"
     if any(service.name == TRAFFIC for service in services):
         yield "the demo's services run beside the stack, under made-up traffic; docs/guide/demo.md tells more"
 

@@ -27,6 +27,8 @@ TARGET_FILES = {"targets/batch.yaml": "- targets: [batch-1:9000]\n  labels: {zon
 
 COPIED: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
 
+_DATABASE_CA = {"ca": {"secret": "databaseCa"}}
+
 MINIMAL: dict[str, Any] = {"environment": "test"}
 
 EVERYTHING: dict[str, Any] = {
@@ -428,6 +430,19 @@ GENERATED: dict[str, dict[str, Any]] = {
     "memory": {"environment": "memory", "tracing": {"storage": "memory"}, "dashboards": ["node"]},
     "demo": {"environment": "demo", "demo": True, "ports": {"demo": 8003}},
     "copied": {"environment": "copied", "backup": COPIED},
+    "copied-database": {
+        "environment": "copied-database",
+        "grafana": {"database": {"host": "db.example.com", "password": {"secret": "databasePassword"}, **_DATABASE_CA}},
+        "high_availability": {"grafana": 2, "one_host": True},
+        "backup": {**COPIED, "include": ["grafana"]},
+    },
+    "replicas-copied": {
+        "environment": "replicas-copied",
+        "grafana": {"database": {"host": "db.example.com", "password": {"secret": "databasePassword"}}},
+        "high_availability": {"prometheus": 2, "alertmanager": 3, "grafana": 2, "one_host": True},
+        "storage": THANOS,
+        "backup": COPIED,
+    },
     "copied-away": {
         "environment": "copied-away",
         "access": ACCESS,

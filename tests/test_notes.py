@@ -8,7 +8,7 @@ import pytest
 
 from components.plan import plan_stack
 from components.services.demo import with_demo
-from tests.support import STACKS, images, plan_of, planned, stack
+from tests.support import COPIED, STACKS, images, plan_of, planned, stack
 
 CHAT: dict[str, Any] = {"chat": {"type": "webhook", "url": "https://chat.example.com/hook"}}
 SHOP: dict[str, Any] = {
@@ -143,13 +143,9 @@ def test_what_is_opened_to_programs_that_are_not_there(entrance: str, settings: 
 
 def test_a_backup_says_what_it_has_no_copy_of() -> None:
     database = {"host": "db.example.com", "password": {"secret": "grafanaDatabase"}}
-    backup: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
-    note = "backup.include: users and dashboards made by hand are in grafana.database, of which no copy is made here"
-    told = planned(stack(grafana={"database": database}, backup=backup)).notes
-    assert any(line.startswith(note) for line in told)
-    for quiet in (
-        {"backup": backup},
-        {"grafana": {"database": database}},
-        {"grafana": {"database": database}, "backup": {**backup, "include": ["prometheus"]}},
-    ):
-        assert not any(line.startswith(note) for line in planned(stack(**quiet)).notes)
+    config = stack(grafana={"database": database}, backup=COPIED)
+    note = (
+        "grafana-dump is left out: its image cannot be had on this machine (see `make ready`); copies have nothing of"
+    )
+    assert any(line.startswith(note) for line in planned(config, without=["grafana-dump"]).notes)
+    assert not any("grafana.database" in line for line in planned(config).notes)

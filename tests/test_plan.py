@@ -25,7 +25,12 @@ OPTIONAL = tuple(
 @pytest.mark.parametrize("product", OPTIONAL)
 def test_a_withheld_product_leaves_no_trace_in_what_is_deployed(product: str) -> None:
     elsewhere = {"platform": "kubernetes", "kubernetes": {"context": "test"}}
-    asked: dict[str, dict[str, Any]] = {"kube-state-metrics": elsewhere, "backup": {"backup": COPIED}}
+    database = {"host": "db", "password": {"secret": "databasePassword"}}
+    asked: dict[str, dict[str, Any]] = {
+        "kube-state-metrics": elsewhere,
+        "backup": {"backup": COPIED},
+        "grafana-dump": {"backup": COPIED, "grafana": {"database": database}},
+    }
     config = stack(**asked.get(product, {}))
     whole, less = planned(config), planned(config, without=[product])
     assert less.unavailable == (product,)

@@ -91,7 +91,7 @@ class DemoImages:
             with self._progress.step(
                 f"image {image.repository}", "assembling from this machine's programs", "assembled"
             ):
-                _write_root(archive, recipe, files)
+                write_root(archive, files | {recipe.places(name): file for name, file in _sources(recipe)}, _PASSWD)
                 archive.seek(0)
                 self._engine.load(archive, image.repository, image.tag, _settings(recipe, mark))
 
@@ -140,8 +140,8 @@ def _write_context(archive: IO[bytes], recipe: Recipe) -> None:
     archive.seek(0)
 
 
-def _write_root(archive: IO[bytes], recipe: Recipe, runtime: Files) -> None:
-    files = runtime | {recipe.places(name): file for name, file in _sources(recipe)}
+def write_root(archive: IO[bytes], files: Files, passwd: bytes) -> None:
+    """The root file system of an image that holds these files, for these users."""
     with tarfile.open(fileobj=archive, mode="w", dereference=True) as tar:
         folders = {parent.as_posix() for place in files for parent in Path(place).parents} | {"/etc"}
         for folder in sorted(folders - {"/"}):
@@ -158,8 +158,8 @@ def _write_root(archive: IO[bytes], recipe: Recipe, runtime: Files) -> None:
             with file.open("rb") as content:
                 tar.addfile(entry, content)
         entry = tarfile.TarInfo("etc/passwd")
-        entry.size = len(_PASSWD)
-        tar.addfile(entry, io.BytesIO(_PASSWD))
+        entry.size = len(passwd)
+        tar.addfile(entry, io.BytesIO(passwd))
 
 
 def _folder(tar: tarfile.TarFile, name: str, mode: int) -> None:

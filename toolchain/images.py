@@ -55,8 +55,9 @@ class Images:
 
         `made` are the differences of images that are made elsewhere.
         """
-        with ThreadPoolExecutor(max_workers=len(wanted) or 1) as pool:
-            used = dict(zip(wanted, pool.map(self._one, wanted.values()), strict=True))
+        own = {key: image for key, image in wanted.items() if key not in made}
+        with ThreadPoolExecutor(max_workers=len(own) or 1) as pool:
+            used = dict(zip(own, pool.map(self._one, own.values()), strict=True))
         differences = {key: got for key, got in used.items() if got != wanted[key].pinned} | dict(made)
         self._write(differences, wanted)
         return differences

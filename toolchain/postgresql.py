@@ -10,7 +10,7 @@ from toolchain.engine import apt_install
 from toolchain.machine import ToolchainError, is_debian, is_root
 from toolchain.progress import Progress
 
-_DEBIAN = Path("/usr/lib/postgresql")
+DEBIAN = Path("/usr/lib/postgresql")
 """Debian has a folder for each version there, and none of its programs on PATH."""
 
 
@@ -18,7 +18,7 @@ def program() -> Path | None:
     """`postgres`, with its other programs beside it; None where it is not installed."""
     if own := shutil.which("postgres"):
         return Path(own).resolve()  # its other programs are beside it, not beside a link to it
-    return max(_DEBIAN.glob("*/bin/postgres"), key=lambda file: int(re.sub(r"\D", "", file.parts[-3])), default=None)
+    return max(DEBIAN.glob("*/bin/postgres"), key=lambda file: int(re.sub(r"\D", "", file.parts[-3])), default=None)
 
 
 def ensure(progress: Progress) -> Path:

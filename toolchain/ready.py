@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolchain import checkov, children, engine, pins, postgresql, seaweedfs, venv
+from toolchain import checkov, children, dump_image, engine, pins, postgresql, seaweedfs, venv
 from toolchain.demo_images import DemoImages
 from toolchain.docker_api import DEFAULT_HOST, EngineError, current_host
 from toolchain.downloads import Sites
@@ -23,6 +23,8 @@ from toolchain.progress import Progress
 
 _CLEANING_SECONDS = 15.0
 _DEMO = re.compile(r"^\s+demo:\s*true\s*(#.*)?$", re.MULTILINE)
+_DATABASE = re.compile(r"\bdatabase:")
+"""A Grafana whose database may have to be copied."""
 _DEPLOY = ("pulumi", "pulumi-resource-docker")
 _VALIDATE = ("promtool", "amtool")
 _CLUSTER = (
@@ -91,14 +93,6 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
     if unknown:
         raise ToolchainError(f"programs.toml says nothing about {', '.join(unknown)}; add it")
 
-    def images() -> dict[str, str | None]:
-        running = engine.ensure(progress)
-        every = Images(running, progress, content, retry)
-        pinned = {key: image for key, image in pins.images().items() if image.platform in ("", "docker")}
-        demo = {key: image for key, image in pinned.items() if image.local}
-        made = DemoImages(running, every, progress).ensure(demo) if purpose.demo or demo_is_asked_for() else {}
-        return every.ensure({key: image for key, image in pinned.items() if key not in demo}, made)
-
     def environment() -> None:
         venv.ensure(progress, venv.DEVELOP if purpose.develop else venv.RUN)
 
@@ -111,7 +105,7 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
         for name, packaged in _packaged(purpose).items():
             tasks[name] = pool.submit(packaged, progress)
         if purpose.engine:
-            tasks["images"] = pool.submit(images)
+            tasks["images"] = pool.submit(_images, purpose, progress, content, retry)
         wait(tasks.values())
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # cleaning up takes a moment; a second Ctrl-C must not break it
@@ -134,6 +128,21 @@ def make_ready(purpose: Purpose, progress: Progress, retry: bool = False) -> Res
     return Result(found, different, errors)
 
 
+def _images(purpose: Purpose, progress: Progress, content: dict[str, Any], retry: bool) -> dict[str, str | None]:
+    """Ready the images, those that are made here alone only where they are asked for; what differs from the pins."""
+    running = engine.ensure(progress)
+    every = Images(running, progress, content, retry)
+    wanted = {key: image for key, image in pins.images().items() if image.platform in ("", "docker")}
+    demo = {key: image for key, image in wanted.items() if image.local}
+    made = DemoImages(running, every, progress).ensure(demo) if purpose.demo or demo_is_asked_for() else {}
+    wanted = {key: image for key, image in wanted.items() if key not in demo}
+    dump = wanted.pop(dump_image.KEY)
+    if purpose.database or is_asked_for(_DATABASE):
+        other = dump_image.ensure(running, every, progress, dump)
+        made, wanted = made | other, wanted | dict.fromkeys(other, dump)
+    return every.ensure(wanted, made)
+
+
 def _packaged(purpose: Purpose) -> dict[str, Callable[[Progress], Path]]:
     """Programs that are had as packages of Python or Debian."""
     wanted = (
@@ -145,8 +154,13 @@ def _packaged(purpose: Purpose) -> dict[str, Callable[[Progress], Path]]:
 
 
 def demo_is_asked_for(stacks: Path = STACKS) -> bool:
-    """Whether a stack file of this clone has `demo: true`; read as text, as there may be no YAML library yet."""
-    return any(_DEMO.search(file.read_text(encoding="utf-8")) for file in stacks.glob("Pulumi.*.yaml"))
+    """Whether a stack file of this clone has `demo: true`."""
+    return is_asked_for(_DEMO, stacks)
+
+
+def is_asked_for(key: re.Pattern[str], stacks: Path = STACKS) -> bool:
+    """Whether a stack file of this clone has a key; read as text, as there may be no YAML library yet."""
+    return any(key.search(file.read_text(encoding="utf-8")) for file in stacks.glob("Pulumi.*.yaml"))
 
 
 def find_ready(progress: Progress) -> dict[str, Path]:

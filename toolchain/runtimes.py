@@ -47,6 +47,16 @@ def node_files(progress: Progress) -> Files:
     return found | _libraries([node])
 
 
+def postgresql_files(programs: Path) -> Files:
+    """PostgreSQL's programs and what a new server is made of, where Debian has them: they look there themselves."""
+    libraries, share = programs.parent / "lib", Path("/usr/share/postgresql") / programs.parent.name
+    found = {str(programs / name): programs / name for name in ("initdb", "pg_ctl", "pg_dump", "postgres", "psql")}
+    found |= {str(file): file for name in ("dict_snowball.so", "plpgsql.so") for file in libraries.glob(name)}
+    found |= _tree(share, str(share), {"man", "extension"})
+    found |= {str(file): file for file in (share / "extension").glob("plpgsql*")}
+    return found | _libraries(found.values())
+
+
 def node_program(progress: Progress) -> Path:
     """Node of the version that toolchain/requirements.txt pins, also for machines that have none."""
     version = pins.requirement(_NODE, ROOT / "toolchain" / "requirements.txt")

@@ -49,6 +49,7 @@ PRODUCTS = (
     "cadvisor",
     "kube-state-metrics",
     "backup",
+    "grafana-dump",
     "thanos",
     "victoria-metrics",
 )

@@ -12,6 +12,7 @@ from typing import Any
 from components.config.backup import Backup
 from components.config.storage import Bucket
 from components.context import Context
+from components.services.grafana_dump import NAME as GRAFANA_DUMP
 from components.services.probes import port_probe
 from components.spec import Call, File, HostMount, Metrics, Service, Volume, secret_token
 
@@ -62,10 +63,21 @@ def covering(service: Service, context: Context, others: Sequence[Service]) -> S
     shares = tuple(
         Volume(volume.name, data_path(volume.name))
         for other in others
-        if other.name in settings.include
+        if _belongs_to(other) in settings.include
         for volume in other.volumes
     )
     return replace(service, files=_files(context, settings, others, shares), shares=shares)
+
+
+def _belongs_to(service: Service) -> str:
+    """The part of the stack whose data a service has; nobody's where another replica has the same.
+
+    Alertmanagers tell each other everything, and Grafanas share a database. Of Prometheus servers each may have samples
+    of the last hours that no other has, and that are not in the bucket yet.
+    """
+    if service.name == GRAFANA_DUMP:
+        return "grafana"
+    return service.group if service.group == "prometheus" else service.name
 
 
 def _settings_of(context: Context) -> Backup:

@@ -5,6 +5,7 @@
 #   backup.sh restic ...         restic itself, on the repository of the settings
 #   backup.sh test ID            read everything of a snapshot, checking each byte
 #   backup.sh look VOLUME...     what is in volumes
+#   backup.sh load               let Grafana's database be what the dump in its volume says
 #   backup.sh passed             remember that a copy was restored and found to be right
 #   backup.sh fill ID VOLUME PATH [DATABASES]
 #                                put a folder of a snapshot in place of what a volume holds
@@ -42,15 +43,14 @@ stopped() {
 }
 
 tidy() {
-  rm -rf "$DATA/prometheus-data/$LINKS-$name" "$STATE/staged-$name"
-  rmdir "$DATA"/prometheus-data/snapshots 2>/dev/null || true
+  rm -rf "$DATA"/prometheus*-data/"$LINKS-$name" "$STATE/staged-$name"
+  rmdir "$DATA"/prometheus*-data/snapshots 2>/dev/null || true
 }
 
 # Prometheus never changes a finished block, and only appends to its log. So links are a copy of one moment as long as
 # no folder came or went, and no checkpoint was made, while they were being set: then they are set again.
 link_prometheus() {
-  data=$DATA/prometheus-data
-  [ -d "$data" ] || return 0
+  data=$1
   attempt=0
   while :; do
     links=$data/$LINKS-$name
@@ -131,6 +131,31 @@ copy_grafana() {
   done
 }
 
+# Grafana's database on a server is written into a volume, and read from it, by a program that knows its password.
+ask() {
+  data=$DATA/grafana-dump-data
+  rm -f "$data/.answer-$name"
+  echo "$1" >"$data/.new-$name"
+  chmod 0644 "$data/.new-$name"
+  mv "$data/.new-$name" "$data/.ask-$name"
+  seconds=0
+  while [ ! -f "$data/.answer-$name" ]; do
+    seconds=$((seconds + 1))
+    if [ "$seconds" -gt 60 ] && [ -f "$data/.ask-$name" ]; then
+      rm -f "$data/.ask-$name"
+      say "error: grafana-dump does not run, which alone reaches Grafana's database"
+      return 1
+    elif [ "$seconds" -gt 3600 ]; then
+      say "error: Grafana's database was not done within an hour"
+      return 1
+    fi
+    sleep 1
+  done
+  read -r told <"$data/.answer-$name" || true
+  rm -f "$data/.answer-$name"
+  [ "$told" = done ] || { say "error: Grafana's database: ${told#error: }"; return 1; }
+}
+
 same_grafana() {
   cmp -s "$data/grafana.db" "$staged/grafana.db" || return 1
   if [ -f "$data/grafana.db-wal" ] || [ -f "$staged/grafana.db-wal" ]; then
@@ -190,12 +215,15 @@ copy() {
   say "taking a copy of one moment"
   await_silences || return 1
   copy_grafana || return 1
+  [ ! -d "$DATA/grafana-dump-data" ] || ask dump || return 1
   date +%s >"$staged/about/moment"
-  link_prometheus || return 1
   set --
   for volume in $VOLUMES; do
     case $volume in
-    prometheus-data) set -- "$@" "$DATA/$volume/$LINKS-$name" ;;
+    prometheus-data | prometheus-*-data)
+      link_prometheus "$DATA/$volume" || return 1
+      set -- "$@" "$DATA/$volume/$LINKS-$name"
+      ;;
     *) set -- "$@" "$DATA/$volume" ;;
     esac
   done
@@ -203,7 +231,7 @@ copy() {
   code=0
   restic backup --json --quiet --host "observatory-$ENVIRONMENT" --group-by host --tag "observatory,$name" --ignore-ctime \
     --exclude "$DATA/grafana-data/grafana.db*" --exclude "$DATA/grafana-data/png" --exclude "$DATA/grafana-data/csv" \
-    --exclude "$DATA/grafana-data/pdf" "$@" "$staged/about" $(ls "$staged"/grafana.db* 2>/dev/null) \
+    --exclude "$DATA/grafana-data/pdf" --exclude "$DATA/grafana-dump-data/.*" "$@" "$staged/about" $(ls "$staged"/grafana.db* 2>/dev/null) \
     >"$staged/summary" 2>"$staged/errors" || code=$?
   if [ "$code" = 3 ]; then
     # Something could not be read: such a copy must not be taken for a whole one.
@@ -288,6 +316,7 @@ restic) load && restic "$@" ;;
 test) load && restic dump --archive tar "$1" / >/dev/null ;;
 fill) fill "$@" ;;
 look) look "$@" ;;
+load) name=load && ask load ;;
 passed) load && put_status drill "$(date +%s)" ;;
 *) say "no such command: $command" && exit 2 ;;
 esac

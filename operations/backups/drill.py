@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from components.platforms.errors import DeploymentError
+from components.services import grafana_dump
 from operations import console
 from operations.backups.containers import Backups
 from operations.backups.drill_stack import DrillStack
@@ -55,7 +56,7 @@ def drill_command(
         read_check(backups, snapshot)
         second = DrillStack.beside(backups.config, backups.engine)
         with second.room():
-            for volume in sorted(snapshot.volumes):
+            for volume in sorted({*snapshot.volumes} & second.volumes):
                 console.note(f"restoring {volume}")
                 fill(backups, snapshot, volume, second.config.environment)
             second.start()
@@ -89,6 +90,8 @@ def _comparisons(backups: Backups, second: DrillStack, snapshot: Snapshot) -> It
             yield _silences(*_both(backups, second, "alertmanager"), told(backups, snapshot, "begin"))
         if GRAFANA_VOLUME in snapshot.volumes:
             yield _dashboards(backups, second)
+        if grafana_dump.VOLUME.name in snapshot.volumes:
+            yield _database(backups, second)
     except CheckFailed as error:
         yield Row("answers", None, error.detail, False)
 
@@ -167,3 +170,15 @@ def _dashboards(backups: Backups, second: DrillStack) -> Row:
         except sqlite3.DatabaseError as error:
             return Row("dashboards", None, f"the database is damaged: {error}", False)
     return Row("dashboards", None, f"{count}, integrity {state}", state == "ok")
+
+
+def _database(backups: Backups, second: DrillStack) -> Row:
+    """Whether a server of its own takes the dump of Grafana's database, and how many dashboards are in it then."""
+    what = "dashboards in the database"
+    service = backups.plan.service(grafana_dump.NAME)
+    if service is None:
+        return Row(what, None, "the stack file names no grafana.database any more", False)
+    code, output, errors = second.run(service, "prove")
+    if code != 0:
+        return Row(what, None, errors.splitlines()[-1] if errors else f"exit code {code}", False)
+    return Row(what, None, f"{output}, loaded into a server", True)

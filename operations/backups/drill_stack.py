@@ -8,11 +8,12 @@ from __future__ import annotations
 import io
 import secrets
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from docker.errors import APIError, NotFound
+from docker.models.containers import Container
 from docker.types import Mount
 
 from components.config import StackConfig
@@ -22,6 +23,7 @@ from components.config.products import Docker, Exporters, Ports, Retention, Trac
 from components.config.storage import Storage
 from components.plan import image_catalogue, plan_stack
 from components.platforms.docker_engine import Engine
+from components.services import grafana_dump
 from components.spec import Plan, Service
 from operations.backups.containers import LABEL
 from operations.errors import CommandError
@@ -70,6 +72,13 @@ class DrillStack:
         """What names of its containers and volumes begin with."""
         return f"observatory-{self.config.environment}"
 
+    @property
+    def volumes(self) -> set[str]:
+        """Those that it has a use for: of replicas the first one's."""
+        return {volume.name for service in self.plan.services for volume in service.volumes} | {
+            grafana_dump.VOLUME.name
+        }
+
     @contextmanager
     def room(self) -> Iterator[None]:
         """Make its network, and remove all that belongs to it at the end. What a killed drill left goes first."""
@@ -109,6 +118,19 @@ class DrillStack:
                 self._start(service)
 
     def _start(self, service: Service) -> None:
+        container = self._started(service, service.args)
+        probe = list(service.probe.command) if service.probe else []
+        self.engine.await_started(str(container.name), probe, START_PATIENCE)
+
+    def run(self, service: Service, *arguments: str) -> tuple[int, str, str]:
+        """Run a service of the first stack to its end, on the restored data; its exit code and both outputs."""
+        container = self._started(service, arguments)
+        code = int(container.wait(timeout=3600)["StatusCode"])
+        output, errors = (container.logs(stdout=out, stderr=not out) for out in (True, False))
+        return code, output.decode(errors="replace").strip(), errors.decode(errors="replace").strip()
+
+    def _started(self, service: Service, arguments: Sequence[str]) -> Container:
+        """A running container like the first stack's, with the restored data."""
         name = f"{self.prefix}-{service.name}"
         labels = {LABEL: self.config.environment, MARK: "true"}
         self.engine.write_configuration(
@@ -130,9 +152,10 @@ class DrillStack:
         mounts = [Mount(volume.path, f"{self.prefix}-{volume.name}") for volume in service.volumes]
         mounts.append(Mount(service.config_folder, f"{name}-config", read_only=True))
         try:
-            self.engine.client.containers.create(
+            container: Container = self.engine.client.containers.create(
                 service.image,
-                list(service.args),
+                list(arguments),
+                entrypoint=list(service.entrypoint) or None,
                 name=name,
                 labels=labels,
                 user=service.user,
@@ -144,11 +167,11 @@ class DrillStack:
                 tmpfs=dict.fromkeys(service.scratch, "mode=1777"),
                 network=self.prefix,
                 mem_limit=f"{service.resources.memory}m",
-            ).start()
+            )
+            container.start()
         except APIError as error:
             raise CommandError(f"the engine refuses to run {name}: {error.explanation or error}") from None
-        probe = list(service.probe.command) if service.probe else []
-        self.engine.await_started(name, probe, START_PATIENCE)
+        return container
 
     def file(self, volume: str, path: str, image: str) -> bytes:
         """A file of one of its volumes. KeyError where there is none."""

@@ -14,9 +14,10 @@ from docker.errors import APIError, NotFound
 from components.config import StackConfig
 from components.plan import plan_stack_file
 from components.platforms.errors import DeploymentError
-from components.services import backup
+from components.services import backup, grafana_dump
 from components.spec import Plan, Service
 from operations import console
+from operations.backups import grafana_database
 from operations.backups.backup import size_text
 from operations.backups.containers import Backups
 from operations.backups.snapshots import Snapshot, chosen, read_check, snapshots, told
@@ -85,7 +86,11 @@ def restore_command(
         console.note(f"reading all of copy {snapshot.short} of {snapshot.time:%Y-%m-%d %H:%M:%S} UTC")
         read_check(backups, snapshot)
         taken = told(backups, snapshot, "moment")
+        for volume in sorted({*snapshot.volumes} - {*owners}):
+            console.note(f"{target.config.environment} has no use for {volume}, which is in the copy")
         _put_in_place(backups, target, snapshot, owners)
+        if grafana_dump.VOLUME.name in owners:
+            grafana_database.load(backups, target.plan, target.config.environment)
         found = _proof(backups, target, taken)
     except DeploymentError as error:
         raise CommandError(str(error)) from None
@@ -120,8 +125,11 @@ def _refuse_to_lose_data(
     rows = [line.split() for line in answer.output.splitlines()]
     free = next(int(row[2]) for row in rows if row[0] == "free") * 1024
     held = [(name, int(files), int(size) * 1024) for name, files, size in rows if name != "free" and files != "0"]
-    if held and not replace:
-        listed = "\n".join(f"  {name}: {files} files, {size_text(size)}" for name, files, size in held)
+    lost = [f"{name}: {files} files, {size_text(size)}" for name, files, size in held]
+    if grafana_dump.VOLUME.name in volumes:
+        lost.append(grafana_database.would_be_lost(target.config))
+    if lost and not replace:
+        listed = "\n".join(f"  {each}" for each in lost)
         raise CommandError(
             f"{target.stack} has data, and it would be lost:\n{listed}",
             "--replace puts the copy in its place; ./observatory backup keeps it first; --into names another stack",
@@ -131,8 +139,8 @@ def _refuse_to_lose_data(
             f"copy {snapshot.short} needs {size_text(snapshot.size)}, and the engine's disk has {size_text(free)} left",
             "make room: what is there now is removed only once the copy is complete beside it",
         )
-    for name, files, size in held:
-        console.note(f"{name} of {target.config.environment} will be lost: {files} files, {size_text(size)}")
+    for each in lost:
+        console.note(f"{target.config.environment} will lose {each}")
 
 
 def _exists(backups: Backups, volume: str) -> bool:

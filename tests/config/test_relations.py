@@ -16,6 +16,7 @@ SLACK = {"type": "slack", "url": {"secret": "slackUrl"}}
 SIZED = (
     "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics, backup"
 )
+SIZED += ", grafana-dump"
 PRODUCTS = f"{SIZED}, thanos, victoria-metrics"
 SIZED += ", victoria-metrics"
 SIZED += ", thanos-sidecar, thanos-store, thanos-query, thanos-query-frontend, thanos-compact"

@@ -10,6 +10,7 @@ from operations.backups.backup import size_text
 from operations.backups.containers import Answer, Backups
 from operations.backups.drill import _numbers, _silences, drill_command
 from operations.backups.drill_stack import DrillStack
+from operations.backups.grafana_database import would_be_lost
 from operations.backups.restore import Target, check_engine
 from operations.backups.snapshots import Snapshot, chosen
 from operations.errors import CommandError, UsageError
@@ -155,6 +156,17 @@ def test_a_drill_reaches_nobody() -> None:
     assert {"prometheus", "alertmanager"} <= names <= {"prometheus", "alertmanager", "grafana"}
     callers = {service.name for service in second.plan.services if any(not call.service for call in service.calls)}
     assert callers <= {"grafana"}, "which a drill does not start"
+
+
+def test_a_drill_restores_what_it_can_ask_about() -> None:
+    second = DrillStack.beside(config_of("replicas-copied"), cast("Any", None))
+    assert {"prometheus-data", "alertmanager-data", "grafana-dump-data"} <= second.volumes
+    assert not {"prometheus-2-data", "alertmanager-2-data"} & second.volumes
+
+
+def test_a_restore_names_the_database_that_it_would_replace() -> None:
+    assert would_be_lost(config_of("copied-database")) == "what is in the database grafana on db.example.com:5432"
+    assert would_be_lost(stack()) == ""
 
 
 def test_another_engine_or_platform_is_refused() -> None:

@@ -28,6 +28,17 @@ def test_it_shares_the_volumes_that_are_asked_for_and_no_others() -> None:
     assert settings("copied-away")["VOLUMES"].split() == sorted(volume.name for volume in few.shares)
 
 
+def test_of_replicas_those_are_copied_that_have_what_the_others_have_not() -> None:
+    found = service(plan_of("replicas-copied"), "backup")
+    assert [volume.name for volume in found.shares] == [
+        "alertmanager-data",
+        "prometheus-data",
+        "prometheus-2-data",
+        "grafana-data",
+        "grafana-dump-data",
+    ]
+
+
 def test_the_script_stands_before_the_services_that_it_copies_only_in_rights() -> None:
     found = service(plan_of("copied"), "backup")
     assert found.capabilities == ("CHOWN", "DAC_OVERRIDE", "FOWNER")

@@ -13,7 +13,7 @@ from toolchain.progress import Progress
 
 def no_server(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("PATH", str(folder / "nowhere"))
-    monkeypatch.setattr(postgresql, "_DEBIAN", folder)
+    monkeypatch.setattr(postgresql, "DEBIAN", folder)
 
 
 def made(file: Path) -> Path:
