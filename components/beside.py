@@ -110,6 +110,11 @@ def _check_rule(rule: Any, place: str) -> None:
         raise ValueError(f"{place}: {rule['alert']} is an alert of the product itself; give yours another name")
 
 
+def is_free_uid(uid: str) -> bool:
+    """Whether a dashboard of the user's own may have it: Grafana takes it, and none of the product's has it."""
+    return bool(_UID.fullmatch(uid)) and uid not in CATALOGUE and not uid.startswith("observatory-")
+
+
 def _check_dashboard(text: str) -> None:
     """What the provisioning of Grafana asks for."""
     board = json.loads(text)
@@ -118,7 +123,7 @@ def _check_dashboard(text: str) -> None:
     uid = board.get("uid")
     if not isinstance(uid, str) or not _UID.fullmatch(uid):
         raise ValueError("must have a uid of at most 40 letters, digits, - and _")
-    if uid in CATALOGUE or uid.startswith("observatory-"):
+    if not is_free_uid(uid):
         raise ValueError(f"has the uid {uid}, which is that of a dashboard of the product itself")
     for key in ("panels", "rows"):
         if not isinstance(board.get(key) or [], list) or not all(isinstance(one, dict) for one in board.get(key) or ()):

@@ -54,12 +54,14 @@ class Alerting(Model):
     runbooks_url: Url | None = Field(default=None, description="Where the pages of runbooks/ are published.")
 
 
-def alerting_problems(alerting: Alerting, services: Sequence[MonitoredService]) -> Iterator[Problem]:
+def alerting_problems(
+    alerting: Alerting, services: Sequence[MonitoredService], own_rules: bool = False
+) -> Iterator[Problem]:
     """Names that are not defined or not used, and timings that Alertmanager would not keep."""
     yield from _channel_problems(alerting, services)
     yield from _interval_problems(alerting)
     yield from _timing_problems(alerting)
-    yield from route_problems(alerting.routes, alerting.time_intervals)
+    yield from route_problems(alerting.routes, alerting.time_intervals, own_rules)
 
 
 def _channel_problems(alerting: Alerting, services: Sequence[MonitoredService]) -> Iterator[Problem]:

@@ -12,12 +12,18 @@ from components.config.routing import WEEKDAYS, Route, TimeInterval
 _WEEK = 7 * 1440
 
 
-def route_problems(routes: Sequence[Route], intervals: Mapping[str, Sequence[TimeInterval]]) -> Iterator[Problem]:
-    """Everything wrong with single routes; their names of channels and intervals are looked at elsewhere."""
+def route_problems(
+    routes: Sequence[Route], intervals: Mapping[str, Sequence[TimeInterval]], own_rules: bool = False
+) -> Iterator[Problem]:
+    """Everything wrong with single routes; their names of channels and intervals are looked at elsewhere.
+
+    With rules of the user's own, any value may be one of theirs.
+    """
     for index, route in enumerate(routes):
         key = f"alerting.routes[{index}]"
-        yield from _value_problems(f"{key}.match", route.match)
-        yield from _value_problems(f"{key}.not_match", route.not_match)
+        if not own_rules:
+            yield from _value_problems(f"{key}.match", route.match)
+            yield from _value_problems(f"{key}.not_match", route.not_match)
         for label in sorted({*route.match} & {*route.not_match}):
             for value in sorted({*_listed(route.match[label])} & {*_listed(route.not_match[label])}):
                 yield Problem(f"{key}.not_match.{label}", "is in match, too: no alert is both", value)

@@ -277,7 +277,7 @@ class StackConfig(Model):
                 yield Problem(f"ports.{name}", "would be open to others without a password", where, hint)
 
     def _check_channels(self) -> Iterator[Problem]:
-        yield from alerting_problems(self.alerting, self.services)
+        yield from alerting_problems(self.alerting, self.services, bool(self.rule_files))
 
     def _check_platform(self) -> Iterator[Problem]:
         yield from platform_problems(self)

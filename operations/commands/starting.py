@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from operations.commands.migrating import migrate
 from operations.commands.shared import Json, Stack, finish
 
 family = typer.Typer()
+family.add_typer(migrate)
 
 Several = list[str] | None
 

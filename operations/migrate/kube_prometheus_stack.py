@@ -1,0 +1,328 @@
+"""Values of the Helm chart kube-prometheus-stack: a stack on Kubernetes with the same scrape jobs, rules and routes."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from components.config.base import is_duration, size_bytes
+from operations.errors import CommandError
+from operations.migrate import names
+from operations.migrate.alertmanager_file import migrate_alertmanager
+from operations.migrate.grafana.boards import migrate_board
+from operations.migrate.kubernetes_monitors import migrate_monitor
+from operations.migrate.output import Bundle
+from operations.migrate.report import Node
+from operations.migrate.rules import migrate_rules
+from operations.migrate.scrape_jobs import migrate_jobs
+from operations.migrate.sources import mapping, parse_yaml, read_yaml
+
+_MONITORED = {
+    "kubelet": "kubelet",
+    "kubeApiServer": "api_server",
+    "coreDns": "dns",
+    "kubeStateMetrics": "workloads",
+}
+"""Parts of the chart to keys of kubernetes.monitor."""
+_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
+
+
+def migrate_values(bundle: Bundle, path: Path, context: str | None, team: str) -> None:
+    """The whole file."""
+    root = mapping(read_yaml(path), "values file")
+    known = {"prometheus", "alertmanager", "grafana", "defaultRules", "nodeExporter", *_MONITORED}
+    if not known & {*root.value} and not any(key.startswith("additionalPrometheusRules") for key in root.value):
+        raise CommandError(
+            f"{path} is no values file of kube-prometheus-stack",
+            f"it has none of the keys {', '.join(sorted(known))}",
+        )
+    bundle.stack |= {"platform": "kubernetes", "kubernetes": {"context": context or "CHANGE-ME"}}
+    if context is None:
+        bundle.notes.append("Set `kubernetes.context` to a context of your kubeconfig.")
+    taken: set[str] = set()
+    if node := root.get("prometheus"):
+        _prometheus(bundle, node, team)
+    if node := root.get("alertmanager"):
+        _alertmanager(bundle, node)
+    if node := root.get("grafana"):
+        _grafana(bundle, node)
+    for key in ("additionalPrometheusRulesMap", "additionalPrometheusRules"):
+        if node := root.get(key):
+            _rules(bundle, node, taken, team)
+    if node := root.get("defaultRules"):
+        why = "the stack has rules of its own for the cluster and for itself"
+        bundle.report.approximated(node, "rules of the chart", "defaultRules", why, "see docs/guide/alerts.md")
+    _switches(bundle, root)
+    bundle.report.rest(root, "a stack file has no such key of the chart", "see docs/guide/kubernetes.md")
+
+
+def size(text: Any) -> str:
+    """A quantity of Kubernetes (`50Gi`) or of Prometheus (`45GB`) as the stack file writes it; empty for none."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|[kMGT])?i?B?", str(text).strip())
+    if not match:
+        return ""
+    amount = float(match[1]) * (_UNITS[match[2]] if match[2] else 1)
+    if str(text).strip().endswith("B") and match[2] in ("k", "M", "G", "T"):
+        amount = float(match[1]) * _UNITS[f"{match[2]}i".replace("k", "K")]  # Prometheus counts in powers of 1024
+    for unit in ("TB", "GB", "MB", "KB"):
+        whole = amount / size_bytes(f"1{unit}")
+        if whole >= 1 and (whole == int(whole) or whole >= 10):
+            return f"{int(whole)}{unit}"
+    return f"{max(1, round(amount / 1024))}KB"
+
+
+def _prometheus(bundle: Bundle, node: Node, team: str) -> None:
+    report, stack = bundle.report, bundle.stack
+    if (enabled := _flag(node, "enabled")) is not None:
+        if enabled.value is False:
+            report.impossible(enabled, "key", enabled.place, "a stack always has Prometheus")
+        else:
+            report.carried(enabled, "key", enabled.place)
+    for key in ("additionalServiceMonitors", "additionalPodMonitors"):
+        found = node.get(key)
+        for each in found.items() if found else ():
+            migrate_monitor(bundle, each, pods=key == "additionalPodMonitors", team=team)
+    if spec := node.get("prometheusSpec"):
+        _spec(bundle, spec, team)
+    report.rest(node, "a stack file has no such key of the chart", "see docs/guide/kubernetes.md")
+    _fitting_sizes(bundle)
+    if not stack.get("scrape", True):
+        del stack["scrape"]
+
+
+def _spec(bundle: Bundle, spec: Node, team: str) -> None:
+    report, stack = bundle.report, bundle.stack
+    _duration(bundle, spec, "retention", ("retention", "time"))
+    _size(bundle, spec, "retentionSize", ("retention", "size"))
+    _duration(bundle, spec, "scrapeInterval", ("scrape", "interval"))
+    _duration(bundle, spec, "scrapeTimeout", ("scrape", "timeout"))
+    _duration(bundle, spec, "evaluationInterval", ("scrape", "evaluation_interval"))
+    _limits(bundle, spec, "prometheus")
+    _claim(bundle, spec, "storageSpec", "prometheus")
+    if (url := spec.get("externalUrl")) and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", str(url.value)):
+        stack.setdefault("external_urls", {})["prometheus"] = str(url.value)
+        report.carried(url, "setting", url.place)
+    if (replicas := spec.get("replicas")) is not None:
+        if replicas.value == 1:
+            report.carried(replicas, "setting", replicas.place)
+        else:
+            why = "several need a bucket, in which their samples become one"
+            report.impossible(replicas, "setting", replicas.place, why, "`storage:` first, then high_availability")
+    if (selector := spec.get("nodeSelector")) and isinstance(selector.value, dict):
+        stack["kubernetes"]["node_selector"] = {str(key): str(value) for key, value in selector.value.items()}
+        report.carried(selector, "setting", selector.place)
+    if priority := spec.get("priorityClassName"):
+        stack["kubernetes"]["priority_class"] = str(priority.value)
+        report.carried(priority, "setting", priority.place)
+    if jobs := spec.get("additionalScrapeConfigs"):
+        _scrape_configs(bundle, jobs, team)
+    report.rest(spec, "a stack file has no such setting of Prometheus", "see docs/guide/stack-file.md")
+
+
+def _scrape_configs(bundle: Bundle, jobs: Node, team: str) -> None:
+    if isinstance(jobs.value, str):
+        try:
+            inner = parse_yaml(jobs.value, jobs.place)
+        except CommandError as error:
+            bundle.report.impossible(jobs, "scrape jobs", jobs.place, error.message, "render the chart, then migrate")
+            return
+        if not isinstance(inner, list):
+            bundle.report.impossible(jobs, "scrape jobs", jobs.place, "it is no list of scrape jobs")
+            return
+        bundle.report.carried(jobs, "scrape jobs", jobs.place, "text with jobs, of which each is an item of its own")
+        jobs = Node(f"{jobs.file} ({jobs.place})", (), inner)
+    if not isinstance(jobs.value, list):
+        bundle.report.impossible(jobs, "scrape jobs", jobs.place, "it is no list of scrape jobs")
+        return
+    migrate_jobs(bundle, jobs, None, team)
+
+
+def _alertmanager(bundle: Bundle, node: Node) -> None:
+    report = bundle.report
+    if (enabled := _flag(node, "enabled")) is not None:
+        if enabled.value is False:
+            report.impossible(enabled, "key", enabled.place, "a stack always has Alertmanager")
+        else:
+            report.carried(enabled, "key", enabled.place)
+    if (config := node.get("config")) and isinstance(config.value, dict):
+        migrate_alertmanager(bundle, config)
+    if spec := node.get("alertmanagerSpec"):
+        _limits(bundle, spec, "alertmanager")
+        _claim(bundle, spec, "storage", "alertmanager")
+        if (replicas := spec.get("replicas")) is not None:
+            count = replicas.value
+            if isinstance(count, int) and count > 1 and count % 2:
+                bundle.stack.setdefault("high_availability", {})["alertmanager"] = count
+                report.carried(replicas, "setting", replicas.place, f"high_availability.alertmanager: {count}")
+            elif count == 1:
+                report.carried(replicas, "setting", replicas.place)
+            else:
+                report.impossible(replicas, "setting", replicas.place, "a cluster has an odd number of replicas")
+        if (url := spec.get("externalUrl")) and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", str(url.value)):
+            bundle.stack.setdefault("external_urls", {})["alertmanager"] = str(url.value)
+            report.carried(url, "setting", url.place)
+    report.rest(node, "a stack file has no such key of the chart", "see docs/guide/kubernetes.md")
+
+
+def _grafana(bundle: Bundle, node: Node) -> None:
+    report, settings = bundle.report, bundle.stack.setdefault("grafana", {})
+    if (enabled := _flag(node, "enabled")) is not None:
+        report.carried(enabled, "key", enabled.place)
+        if enabled.value is False:
+            settings["enabled"] = False
+    if password := node.get("adminPassword"):
+        settings["admin_password"] = bundle.secret("grafanaPassword", f"{node.file}: {password.place}")
+        report.carried(password, "setting", password.place, "is the secret grafanaPassword, to be set")
+    if (user := node.get("adminUser")) and re.fullmatch(r"[A-Za-z0-9._@-]+", str(user.value)):
+        settings["admin_user"] = str(user.value)
+        report.carried(user, "setting", user.place)
+    _limits(bundle, node, "grafana")
+    if persistence := node.get("persistence"):
+        if made := size(persistence.value.get("size")) if isinstance(persistence.value, dict) else "":
+            bundle.stack["kubernetes"].setdefault("volumes", {})["grafana"] = made
+            report.carried(
+                persistence,
+                "setting",
+                persistence.place,
+                f"kubernetes.volumes.grafana: {made}",
+                ("size", "enabled", "type"),
+            )
+        report.rest(persistence, "the volume is made by the stack")
+    for each in _inline_boards(bundle, node):
+        migrate_board(bundle, each, "Migrated")
+    if node.get("dashboards") and settings.get("enabled") is False:
+        bundle.dashboards.clear()
+    report.rest(node, "a stack file has no such key of the chart", "see docs/guide/stack-file.md, `grafana`")
+    if not settings:
+        del bundle.stack["grafana"]
+
+
+def _inline_boards(bundle: Bundle, node: Node) -> Iterator[Node]:
+    """Dashboards that stand in the values as JSON; those that Helm would fetch are said to be missing."""
+    providers = node.get("dashboards")
+    for provider in providers.items() if providers else ():
+        for each in provider.items():
+            name = str(each.path[-1])
+            text = each.value.get("json") if isinstance(each.value, dict) else None
+            if not isinstance(text, str):
+                why = "its content is fetched by Helm, and not in this file"
+                todo = "download it, then `./observatory migrate grafana`"
+                bundle.report.impossible(each, "dashboard", name, why, todo)
+                continue
+            try:
+                content = json.loads(text)
+            except ValueError as error:
+                bundle.report.impossible(each, "dashboard", name, f"is not valid JSON: {error}")
+                continue
+            bundle.report.carried(each, "dashboard", name, "its panels are items of their own")
+            yield Node(f"{each.file} ({each.place})", (), content)
+
+
+def _rules(bundle: Bundle, node: Node, taken: set[str], team: str) -> None:
+    """Rule files in the values, as a mapping by name or as a list."""
+    for each in node.items():
+        data = each.value if isinstance(each.value, dict) else {}
+        name = str(data.get("name") or each.path[-1])
+        groups = each.get("groups")
+        if groups is None:
+            bundle.report.impossible(each, "rule file", name, "it has no groups")
+            continue
+        migrate_rules(
+            bundle, groups, names.unique(names.slug(name, "rules"), bundle.rules), taken, names.slug(team, "team")
+        )
+        bundle.report.carried(each, "rule file", name, keys=tuple(key for key in data if key != "groups"))
+        bundle.report.rest(each, "a rule file has groups alone")
+
+
+def _switches(bundle: Bundle, root: Node) -> None:
+    """Which parts of the cluster are watched."""
+    for key, own in _MONITORED.items():
+        node = root.get(key)
+        enabled = _flag(node, "enabled") if node else None
+        if node and enabled:
+            bundle.stack["kubernetes"].setdefault("monitor", {})[own] = bool(enabled.value)
+            bundle.report.carried(enabled, "key", enabled.place, f"kubernetes.monitor.{own}")
+    node = root.get("nodeExporter")
+    enabled = _flag(node, "enabled") if node else None
+    if enabled:
+        bundle.stack.setdefault("exporters", {})["node"] = bool(enabled.value)
+        bundle.report.carried(enabled, "key", enabled.place, "exporters.node")
+
+
+def _flag(node: Node, key: str) -> Node | None:
+    if isinstance(node.value, dict) and isinstance(node.value.get(key), bool):
+        return Node(node.file, (*node.path, key), node.value[key])
+    return None
+
+
+def _put(bundle: Bundle, node: Node, keys: tuple[str, str], value: Any) -> None:
+    bundle.stack.setdefault(keys[0], {})[keys[1]] = value
+    bundle.report.carried(node, "setting", node.place, f"{'.'.join(keys)}: {value}")
+
+
+def _duration(bundle: Bundle, spec: Node, key: str, keys: tuple[str, str]) -> None:
+    if (found := spec.get(key)) and is_duration(str(found.value)):
+        _put(bundle, found, keys, str(found.value))
+
+
+def _size(bundle: Bundle, spec: Node, key: str, keys: tuple[str, str]) -> None:
+    if (found := spec.get(key)) and (made := size(found.value)):
+        _put(bundle, found, keys, made)
+
+
+def _limits(bundle: Bundle, spec: Node, product: str) -> None:
+    """Limits of memory and processors; what is requested is the same as the limit here."""
+    resources = spec.get("resources")
+    limits = resources.get("limits") if resources else None
+    made: dict[str, Any] = {}
+    if limits and isinstance(limits.value, dict):
+        if memory := size(limits.value.get("memory")):
+            made["memory"] = memory
+        cpu = str(limits.value.get("cpu", ""))
+        cores = (
+            float(cpu[:-1]) / 1000 if re.fullmatch(r"\d+m", cpu) else float(cpu) if re.fullmatch(r"[\d.]+", cpu) else 0
+        )
+        if 0.05 < cores <= 64:
+            made["cpus"] = cores
+        if made:
+            bundle.stack.setdefault("resources", {})[product] = made
+            bundle.report.carried(
+                limits, "setting", limits.place, keys=tuple(key for key in ("memory", "cpu") if key in limits.value)
+            )
+    if resources:
+        bundle.report.rest(resources, "limits are what is requested, too")
+
+
+def _claim(bundle: Bundle, spec: Node, key: str, product: str) -> None:
+    storage = spec.get(key)
+    template = storage.get("volumeClaimTemplate") if storage else None
+    inner = template.get("spec") if template else None
+    if inner is None or not isinstance(inner.value, dict):
+        return
+    requests = inner.get("resources")
+    asked = requests.get("requests") if requests else None
+    if asked and (made := size(asked.value.get("storage"))):
+        bundle.stack["kubernetes"].setdefault("volumes", {})[product] = made
+        bundle.report.carried(asked, "setting", asked.place, f"kubernetes.volumes.{product}: {made}", ("storage",))
+    if name := inner.get("storageClassName"):
+        bundle.stack["kubernetes"].setdefault("storage_class", str(name.value))
+        bundle.report.carried(name, "setting", name.place, "kubernetes.storage_class, one for all claims")
+    if modes := inner.get("accessModes"):
+        bundle.report.carried(modes, "setting", modes.place, "is ReadWriteOnce")
+
+
+def _fitting_sizes(bundle: Bundle) -> None:
+    """Relations that a stack file has and the chart has not: samples fill at most 80 % of their claim."""
+    kept = bundle.stack.get("retention", {}).get("size")
+    volumes = bundle.stack["kubernetes"].setdefault("volumes", {})
+    claim = volumes.get("prometheus", "50GB")
+    if kept and size_bytes(kept) > 0.8 * size_bytes(claim):
+        volumes["prometheus"] = f"{-(-size_bytes(kept) * 5 // (4 * 2**30))}GB"
+        bundle.notes.append(
+            f"`kubernetes.volumes.prometheus` is {volumes['prometheus']}, as samples fill at most 80 % of it."
+        )
+    if not volumes:
+        del bundle.stack["kubernetes"]["volumes"]

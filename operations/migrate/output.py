@@ -1,0 +1,136 @@
+"""What a migration writes: a stack file, rule files, dashboards, and the report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from components.catalogue import all_alerts
+from components.config.load import KEY
+from components.yaml_text import dump
+from operations.errors import CommandError
+from operations.migrate import names
+from operations.migrate.report import Report, as_json, as_markdown
+from operations.render import write_tree
+
+REPORT = "REPORT.md"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretToSet:
+    """A value that was found and not copied: the name it goes by here, and where it was."""
+
+    name: str
+    where: str
+
+
+@dataclass(slots=True)
+class Bundle:
+    """Everything that one migration has found; filled by whoever reads the source."""
+
+    environment: str
+    origin: str
+    report: Report = field(default_factory=Report)
+    stack: dict[str, Any] = field(default_factory=dict)
+    rules: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Name of a rule file without its ending, to its groups."""
+    dashboards: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    """Folder of Grafana to dashboards by name of file without its ending."""
+    secrets: list[SecretToSet] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What to do after the migration that belongs to no single item."""
+    extra: dict[str, str] = field(default_factory=dict)
+    """Further files that the stack file names or a person needs, by path."""
+
+    def secret(self, name: str, where: str) -> dict[str, str]:
+        """The reference to a secret in the stack file; its value stays where it was."""
+        name = names.unique(name, {each.name for each in self.secrets}).replace("-", "")
+        self.secrets.append(SecretToSet(name, where))
+        return {"secret": name}
+
+    def add_rules(self, file: str, group: dict[str, Any]) -> None:
+        """A group of rules, under a name that no other group of the file has."""
+        groups = self.rules.setdefault(file, [])
+        groups.append(group | {"name": names.unique(group["name"], {each["name"] for each in groups})})
+
+    def add_dashboard(self, folder: str, board: dict[str, Any], seed: str) -> None:
+        """A dashboard; `seed` tells boards of the same title apart, so that identifiers stay the same."""
+        boards = self.dashboards.setdefault(folder, {})
+        taken = {each["uid"] for found in self.dashboards.values() for each in found.values()}
+        titles = {each["title"] for each in boards.values()}
+        if board["title"] in titles:  # Grafana takes a title once in a folder
+            board["title"] = names.unique(board["title"], titles)
+        board["uid"] = names.unique(board.get("uid") or names.uid(board["title"], seed), taken)[-40:]
+        boards[names.unique(names.slug(board["title"], "board"), boards)] = board
+
+    def whole_stack(self) -> dict[str, Any]:
+        """The object of the stack file, with the files that it names."""
+        stack: dict[str, Any] = {"environment": self.environment, **self.stack}
+        if rules := self._rule_files():
+            stack["rule_files"] = list(rules)
+        if self.dashboards:
+            stack["dashboard_files"] = {folder: list(self._board_files(folder)) for folder in self.dashboards}
+        return stack
+
+    def _rule_files(self) -> dict[str, Any]:
+        found = {f"rules/{name}.yaml": {"groups": groups} for name, groups in self.rules.items() if groups}
+        if not found and self.stack.get("alerting", {}).get("routes"):
+            # Routes may go by labels that only rules of the user's own have; without any, that would be a mistake.
+            return {"rules/own.yaml": {"groups": [{"name": "own", "rules": []}]}}
+        return found
+
+    def _board_files(self, folder: str) -> dict[str, Any]:
+        return {f"dashboards/{names.slug(folder)}/{name}.json": each for name, each in self.dashboards[folder].items()}
+
+    def files(self) -> dict[str, str]:
+        """Path below the output folder to text."""
+        found = {path: dump(content) for path, content in self._rule_files().items()}
+        boards = [pair for folder in self.dashboards for pair in self._board_files(folder).items()]
+        found |= {path: json.dumps(board, indent=1, ensure_ascii=False) + "\n" for path, board in boards}
+        found[f"Pulumi.{self.environment}.yaml"] = self._header() + dump({"config": {KEY: self.whole_stack()}})
+        found |= self.extra
+        found[REPORT] = as_markdown(self.report, f"Migration from {self.origin}", self._next_steps())
+        found["report.json"] = json.dumps(self.as_json(), indent=1, ensure_ascii=False) + "\n"
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for scripts."""
+        secrets = [{"name": each.name, "where": each.where} for each in self.secrets]
+        return as_json(self.report, origin=self.origin, secrets=secrets, notes=self.notes)
+
+    def _header(self) -> str:
+        lines = [f"Made by `observatory migrate` from {self.origin}; {REPORT} says what became of each item."]
+        if self.secrets:
+            lines += ["Secrets were not copied. Set each one; Pulumi asks for the value:"]
+            setting = "  pulumi config set --secret observatory:{} --stack {}    (was: {})"
+            lines += [setting.format(each.name, self.environment, each.where) for each in self.secrets]
+        return "".join(f"# {' '.join(line.split(chr(10))) if line[:1] != ' ' else line}\n" for line in lines)
+
+    def _next_steps(self) -> str:
+        steps = [f"./observatory validate <this folder>/Pulumi.{self.environment}.yaml`: it is valid as it is"]
+        text = [f"1. `{steps[0]}."]
+        text += [f"1. {note}" for note in self.notes]
+        text += [f"1. Set the secret `{each.name}`: its value was in {each.where}." for each in self.secrets]
+        text += ["1. Move the stack file to `stacks/`, with the folders `rules` and `dashboards` beside it."]
+        return "\n".join(text)
+
+
+def alert_name(wanted: str, taken: set[str]) -> str:
+    """The name of an alert that neither the product nor this migration has yet; adds it to `taken`."""
+    name = wanted if wanted not in all_alerts() else f"Migrated{wanted}"
+    name = names.unique(name, taken).replace("-", "")
+    taken.add(name)
+    return name
+
+
+def write(bundle: Bundle, out: Path, force: bool) -> list[str]:
+    """Write everything below `out`; a folder with anything in it is refused unless `force`."""
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"{out} is a file", "name a folder that does not exist yet, or an empty one")
+    if not force and out.is_dir() and any(out.iterdir()):
+        raise CommandError(f"{out} is not empty", "name an empty folder, or add --force to write into this one")
+    files = bundle.files()
+    write_tree(out, files, force=True, command="migrate")
+    return sorted(files)
