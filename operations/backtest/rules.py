@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +18,8 @@ from components.config.load import FOLDER, stack_path
 from components.images import SUBSTITUTES
 from components.promql import metrics_in
 from components.spec import Plan
-from operations.errors import CommandError, UsageError
+from operations.errors import CommandError
+from operations.revisions import checked_out, commit_of
 from operations.stored import rule_groups
 
 Key = tuple[str, str, int]
@@ -126,11 +124,9 @@ print(json.dumps([config.scrape.evaluation_interval or config.scrape.interval, g
 def rules_at(revision: str, stack: str) -> tuple[Rules, str]:
     """The rules of a git revision, and a remark where it does not have the stack file.
 
-    Raises UsageError for a revision that is none, CommandError where it cannot plan the stack.
+    Raises CommandError for a revision that git does not know, or that cannot plan the stack.
     """
-    with tempfile.TemporaryDirectory(prefix="observatory-base-") as name:
-        folder = Path(name)
-        _check_out(revision, folder)
+    with checked_out(commit_of(revision, ROOT), ROOT) as folder:
         if SUBSTITUTES.is_file():  # or other services would be left out than in the working tree
             target = folder / SUBSTITUTES.relative_to(ROOT)
             target.parent.mkdir(exist_ok=True)
@@ -150,32 +146,8 @@ def rules_at(revision: str, stack: str) -> tuple[Rules, str]:
     return read_rules(groups, seconds(interval)), remark
 
 
-def _check_out(revision: str, folder: Path) -> None:
-    """The files of a revision, without touching the working tree or the index."""
-    if (
-        revision.startswith("-")
-        or _run(["git", "rev-parse", "--verify", "-q", f"{revision}^{{commit}}"], ROOT).returncode
-    ):
-        raise UsageError(f"--base {revision} is no revision of this repository", "such as HEAD, main or a tag")
-    archive = _run(["git", "archive", "--format=tar", revision], ROOT)
-    if archive.returncode:
-        raise CommandError(f"git archive {revision} failed: {archive.stderr.decode(errors='replace').strip()}")
-    with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(folder, filter=_inside)  # noqa: S202 - the filter lets nothing out of the folder
-
-
-def _inside(member: tarfile.TarInfo, folder: str) -> tarfile.TarInfo | None:
-    """What stays in the folder; a link that leads out of it is left out."""
-    try:
-        return tarfile.data_filter(member, folder)
-    except tarfile.FilterError:
-        return None
-
-
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
     try:
         return subprocess.run(command, cwd=folder, capture_output=True, timeout=PATIENCE, check=False)
-    except FileNotFoundError:
-        raise CommandError(f"{command[0]} is not on this machine", "it reads the older revision") from None
     except subprocess.TimeoutExpired:
-        raise CommandError(f"{command[0]} did not end within {PATIENCE} s") from None
+        raise CommandError(f"the revision did not plan its rules within {PATIENCE} s") from None

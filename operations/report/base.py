@@ -10,12 +10,8 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +19,7 @@ from components.config.load import stack_path
 from components.yaml_text import dump, load
 from operations.errors import CommandError
 from operations.report.snapshot import FORMAT, Snapshot
+from operations.revisions import checked_out, commit_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
@@ -44,9 +41,9 @@ class Base:
 
 def base_of(revision: str, stacks: Sequence[str], root: Path = ROOT) -> Base:
     """The stacks as a revision has them. Raises CommandError where git does not know it, or it cannot be planned."""
-    commit = _commit(revision, root)
+    commit = commit_of(revision, root)
     files = [_inside(stack, root) for stack in stacks]
-    with _checked_out(commit, root) as folder:
+    with checked_out(commit, root) as folder:
         own = _planned(folder, files, revision) if (folder / _SNAPSHOT).is_file() else None
         note = ""
         if own is None:
@@ -58,29 +55,6 @@ def base_of(revision: str, stacks: Sequence[str], root: Path = ROOT) -> Base:
     return Base(commit, tuple(None if each is None else Snapshot.model_validate(each) for each in own), note)
 
 
-def _git(root: Path, *arguments: str) -> bytes:
-    try:
-        done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, timeout=PATIENCE, check=False)
-    except FileNotFoundError:
-        raise CommandError("git is not on this machine, and it is what knows revisions") from None
-    except subprocess.TimeoutExpired:
-        raise CommandError(f"git {arguments[0]} did not end within {PATIENCE} s") from None
-    if done.returncode:
-        raise CommandError(f"git {arguments[0]}: {done.stderr.decode(errors='replace').strip() or 'failed'}")
-    return done.stdout
-
-
-def _commit(revision: str, root: Path) -> str:
-    try:
-        found = _git(root, "rev-parse", "--quiet", "--verify", "--end-of-options", f"{revision}^{{commit}}")
-    except CommandError as error:
-        if "rev-parse" not in error.message:
-            raise
-        hint = "a branch, tag or commit of this clone; a shallow clone has few: `git fetch --unshallow`"
-        raise CommandError(f"--base {revision}: git knows no such revision", hint) from None
-    return found.decode().strip()
-
-
 def _inside(stack: str, root: Path) -> str:
     """A stack as the other revision knows it: by its name, or by its path from the root."""
     path = stack_path(stack)
@@ -89,21 +63,6 @@ def _inside(stack: str, root: Path) -> str:
             raise CommandError(f"{stack} is outside of {root}", "no revision has it; give a stack of this repository")
         return str(path.resolve().relative_to(root))
     return stack
-
-
-@contextmanager
-def _checked_out(commit: str, root: Path) -> Iterator[Path]:
-    """The files of a commit, without touching the working tree."""
-    with tempfile.TemporaryDirectory(prefix="observatory-report-") as name:
-        folder = Path(name)
-        with tarfile.open(fileobj=BytesIO(_git(root, "archive", "--format=tar", commit))) as archive:
-            archive.extractall(folder, filter="data")
-        remembered = root / ".observatory" / "remembered"
-        if remembered.is_dir():
-            # Results are kept under the digest of what they were made from, so any revision may use them.
-            (folder / ".observatory").mkdir(exist_ok=True)
-            (folder / ".observatory" / "remembered").symlink_to(remembered)
-        yield folder
 
 
 def _planned(folder: Path, stacks: Sequence[str], revision: str) -> list[Any] | None:

@@ -110,8 +110,8 @@ def test_the_same_for_people(clone: Path, data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (("--base", "no-such"), 2, "error: --base no-such is no revision of this repository"),
-        (("--base", "--help"), 2, "error: --base --help is no revision of this repository"),
+        (("--base", "no-such"), 1, "error: --base no-such: git knows no such revision"),
+        (("--base", "--help"), 1, "error: --base --help: git knows no such revision"),
         (("TargetDwon",), 2, "error: this stack has no alert TargetDwon"),
         (("--against", "ftp://x"), 2, "error: --against ftp://x is no address"),
         (("--against", "stacks"), 2, "error: --against stacks holds no data of Prometheus"),
