@@ -21,8 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for family in (starting.family, reading.family, running.family, reviewing.family, backups.family):
-    app.add_typer(family)
+FAMILIES = (starting, reading, running, reviewing, backups)
+for module in FAMILIES:
+    app.add_typer(module.family)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> None:

@@ -147,12 +147,12 @@ def keep_list(
 def schema(
     check: Annotated[bool, typer.Option("--check", help="Write nothing; exit with 1 if it is not current.")] = False,
 ) -> None:
-    """Write what is generated from the model of a stack file and from the rules.
+    """Write what is generated from the model of a stack file, the rules and the commands.
 
-    stacks/schema.json, by which editors check stack files, docs/guide/stack-file.md and docs/guide/alerts.md.
+    stacks/schema.json, by which editors check stack files; pages on the stack file, alerts, commands and runbooks.
     """
-    from operations.guides import alerts, stack_file
+    from operations.guides import alerts, commands, runbooks, stack_file
     from operations.guides.schema import schema_command
 
-    guides = (stack_file.guide_command, alerts.guide_command)
+    guides = (stack_file.guide_command, alerts.guide_command, commands.guide_command, runbooks.guide_command)
     finish(lambda: max(write(check) for write in (schema_command, *guides)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import dashboards
@@ -20,7 +21,7 @@ from components.catalogue import (
 )
 from components.rules import settled_groups
 from components.yaml_text import load
-from operations import console
+from operations.guides.page import keep_current
 
 GUIDE_FILE = ROOT / "docs" / "guide" / "alerts.md"
 
@@ -52,7 +53,7 @@ data is being lost. Routes go by them, by team, and by category:
 
 def guide_text() -> str:
     """The whole page."""
-    files = [file for subject in _ordered() if (file := rule_file(subject))]
+    files = [file for subject in ordered_subjects() if (file := rule_file(subject))]
     rules = [rule for file in files for rule in file.rules()]
     alerts = [rule for rule in rules if "alert" in rule]
     categories = sorted({rule["labels"]["category"] for rule in alerts})
@@ -71,19 +72,10 @@ def guide_text() -> str:
 
 def guide_command(check: bool) -> int:
     """Write the page; with `check` only say whether it is current."""
-    text = guide_text()
-    current = GUIDE_FILE.is_file() and GUIDE_FILE.read_text(encoding="utf-8") == text
-    if check:
-        if not current:
-            console.note(f"{GUIDE_FILE.name} is not what the rules say; run ./observatory schema")
-        return 0 if current else 1
-    if not current:
-        GUIDE_FILE.write_text(text, encoding="utf-8")
-    console.say(f"{GUIDE_FILE} {'is current' if current else 'written'}")
-    return 0
+    return keep_current(GUIDE_FILE, guide_text(), check)
 
 
-def _ordered() -> list[str]:
+def ordered_subjects() -> list[str]:
     """What services expose and promise first, for that is what a reader comes for; then the products."""
     subjects = rule_subjects()
     first = [subject for subject in (*DERIVED, *EXPOSED) if subject in subjects]
@@ -117,11 +109,10 @@ def _table(file: RuleFile) -> list[str]:
         if "alert" not in rule:
             continue
         name = rule["alert"]
-        words = settled[name]["annotations"]["summary"]
         labels = rule["labels"]
         cells = (
             f"[{name}](../../runbooks/{name}.md)",
-            _plain(words),
+            plain_summary(settled[name]),
             _numbers(file, name),
             rule.get("for", "at once"),
             labels["severity"],
@@ -148,9 +139,9 @@ def _numbers(file: RuleFile, alert: str) -> str:
     return "<br>".join(f"`{name}: {each.in_words(each.default)}` {each.meaning}" for name, each in parameters.items())
 
 
-def _plain(summary: str) -> str:
-    """A summary with its labels as placeholders: `{{ $labels.job }}` becomes <job>."""
-    text = summary
+def plain_summary(rule: Mapping[str, Any]) -> str:
+    """An alert's summary with its labels as placeholders: `{{ $labels.job }}` becomes <job>."""
+    text: str = rule["annotations"]["summary"]
     while "{{" in text:
         before, _, rest = text.partition("{{")
         inside, _, after = rest.partition("}}")

@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from components.config import StackConfig, alert_settings, base, kubernetes, metrics, own_files, products, services
 from components.config.load import FOLDER
 from components.config.stack import PRODUCTS
-from operations import console
+from operations.guides.page import keep_current
 
 GUIDE_FILE = FOLDER.parent / "docs" / "guide" / "stack-file.md"
 
@@ -282,16 +282,7 @@ def guide_text() -> str:
 
 def guide_command(check: bool) -> int:
     """Write the page; with `check` only say whether it is current."""
-    text = guide_text()
-    current = GUIDE_FILE.is_file() and GUIDE_FILE.read_text(encoding="utf-8") == text
-    if check:
-        if not current:
-            console.note(f"{GUIDE_FILE.name} is not what the models say; run ./observatory schema")
-        return 0 if current else 1
-    if not current:
-        GUIDE_FILE.write_text(text, encoding="utf-8")
-    console.say(f"{GUIDE_FILE} {'is current' if current else 'written'}")
-    return 0
+    return keep_current(GUIDE_FILE, guide_text(), check)
 
 
 def sections(model: type[BaseModel] = StackConfig, path: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
