@@ -250,7 +250,7 @@ def message_problems(alerts: Iterable[dict[str, Any]]) -> Iterator[str]:
 
 def runbook_problems(alerts: Iterable[dict[str, Any]]) -> Iterator[str]:
     """Alerts without a page, and pages without an alert in the whole catalogue."""
-    pages = {path.stem for path in RUNBOOKS.glob("*.md")}
+    pages = {path.stem for path in RUNBOOKS.glob("*.md")} - {"README"}
     for alert in alerts:
         if alert["alert"] not in pages:
             yield f"{alert['alert']} has no page runbooks/{alert['alert']}.md"

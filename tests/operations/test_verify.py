@@ -294,7 +294,9 @@ BROKEN = [
 ]
 
 
-@pytest.mark.parametrize(("name", "break_it", "detail", "remedy"), BROKEN, ids=lambda value: getattr(value, "__name__", str(value)[:40]))
+@pytest.mark.parametrize(
+    ("name", "break_it", "detail", "remedy"), BROKEN, ids=lambda value: getattr(value, "__name__", str(value)[:40])
+)
 def test_each_check_fails_with_its_remedy(world: World, name: str, break_it: Any, detail: str, remedy: str) -> None:
     break_it(world)
     result = world.check(name)

@@ -1,0 +1,121 @@
+"""The tutorial, command by command, as a new user would follow it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from components.yaml_text import dump, load
+from tests.e2e.engine import Engine, free_ports, until
+from tests.e2e.project import ROOT
+
+TUTORIAL = ROOT / "docs" / "tutorial.md"
+LEFT_OUT = shutil.ignore_patterns(
+    ".git", ".venv", ".observatory", "__pycache__", ".*_cache", "node_modules", "Pulumi.*.yaml"
+)
+PATIENCE = 120
+
+
+@dataclass
+class Step:
+    """Part of the tutorial: a command with what it has to print, or text for the stack file."""
+
+    command: str = ""
+    expected: list[str] = field(default_factory=list)
+    addition: str = ""
+
+
+def steps(text: str) -> Iterator[Step]:
+    """What the tutorial says to do, in its order."""
+    for kind, block in re.findall(r"^```(console|yaml)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+        if kind == "yaml":
+            yield Step(addition=block)
+            continue
+        step = None
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                if step:
+                    yield step
+                step = Step(line.removeprefix("$ "))
+            elif step:
+                step.expected.append(line)
+        if step:
+            yield step
+
+
+class Reader:
+    """Somebody with a fresh copy of the project, a shell, and ports and names that nobody else has."""
+
+    def __init__(self, folder: Path, environment: str) -> None:
+        self.folder, self.environment = folder / "project", environment
+        shutil.copytree(ROOT, self.folder, ignore=LEFT_OUT)
+        (self.folder / ".venv").symlink_to(ROOT / ".venv")
+        self.hello, self.offset = free_ports(1)[0], free_ports(1)[0] - 9090
+        self.shell: list[str] = []
+
+    def own(self, text: str) -> str:
+        """The tutorial's text with the reader's own names and ports."""
+        text = re.sub(r"(?<![/\w])tutorial\b", self.environment, text)
+        text = text.replace("--demo", f"--demo --port-offset {self.offset}").replace(
+            "127.0.0.1:8000:", f"127.0.0.1:{self.hello}:"
+        )
+        text = text.replace("localhost:8000", f"localhost:{self.hello}")
+        return text.replace("localhost:9090", f"localhost:{9090 + self.offset}")
+
+    def add(self, text: str) -> None:
+        """Put text below `observatory:stack:`."""
+        file = self.folder / "stacks" / f"Pulumi.{self.environment}.yaml"
+        document = load(file.read_text())
+        stack = document["config"]["observatory:stack"]
+        for key, value in load(self.own(text)).items():
+            stack[key] = {**stack[key], **value} if key in stack else value
+        file.write_text(dump(document))
+
+    def run(self, command: str) -> str:
+        """What a command prints, in the shell that earlier commands have set up."""
+        command = self.own(command)
+        if command.startswith("eval "):
+            self.shell.append(command)
+        script = "\n".join(["set -e", *self.shell, command])
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, f"$ {command}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+        return " ".join((done.stdout + done.stderr).split())
+
+    def follow(self, step: Step) -> None:
+        """Do what it says; what a log is to show may take a while."""
+        if step.addition:
+            return self.add(step.addition)
+        wanted = [" ".join(self.own(line).split()) for line in step.expected]
+        if step.command.startswith("docker logs"):
+            until(lambda: all(line in self.run(step.command) for line in wanted), f"{wanted} in the log", PATIENCE)
+            return None
+        output = self.run(step.command)
+        missing = [line for line in wanted if line not in output]
+        assert not missing, f"$ {step.command}\ndoes not print {missing}, but:\n{output[-4000:]}"
+        return None
+
+
+@pytest.fixture
+def reader(tmp_path: Path, engine: Engine, run_name: str) -> Iterator[Reader]:
+    """A reader, after whom everything is removed, however far they came."""
+    found = Reader(tmp_path, f"{run_name}-tutorial")
+    yield found
+    for name in ("hello", "inbox"):
+        subprocess.run(["docker", "rm", "-f", f"{found.environment}-{name}"], capture_output=True, check=False)
+    engine.remove(found.environment)
+
+
+def test_a_new_user_gets_from_nothing_to_a_dashboard_and_an_alert(reader: Reader, engine: Engine) -> None:
+    for step in steps(TUTORIAL.read_text()):
+        reader.follow(step)
+    assert engine.containers(reader.environment) == {}
+    assert engine.volumes(reader.environment) == []
+    assert (reader.folder / f"dashboards-of-{reader.environment}" / "index.html").is_file()
