@@ -2,7 +2,7 @@
 STACK ?= dev
 WITH = python3 -m toolchain exec --for
 
-.PHONY: help ready up preview verify down destroy test e2e check mutants bench format
+.PHONY: help ready up preview verify down destroy test e2e check docs mutants bench format
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "%-9s%s\n", $$1, $$2}'
@@ -32,7 +32,10 @@ e2e: ## Tests on a real engine
 	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile tests/e2e
 
 check: ## Format, lint, types, tests: what CI runs
-	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && exec pytest -q -n 2 --dist loadfile tests --ignore=tests/e2e'
+	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && python -m operations.guides.site && exec pytest -q -n 2 --dist loadfile tests --ignore=tests/e2e'
+
+docs: ## Build the documents as a site: .observatory/site/html
+	@$(WITH) test -- python -m operations.guides.site
 
 mutants: ## Change each rule in small ways; tests have to notice 95 % of it
 	@$(WITH) test -- python -m mutants

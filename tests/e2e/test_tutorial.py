@@ -17,7 +17,12 @@ from tests.e2e.project import ROOT
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 LEFT_OUT = shutil.ignore_patterns(
-    ".git", ".venv", ".observatory", "__pycache__", ".*_cache", "node_modules", "Pulumi.*.yaml"
+    ".git",
+    ".venv",
+    ".observatory",
+    "__pycache__",
+    ".*_cache",
+    "node_modules",
 )
 PATIENCE = 120
 
