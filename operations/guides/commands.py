@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import typer
+from typer.main import get_group
 from typer.testing import CliRunner
 
 from components.catalogue import ROOT
@@ -29,7 +30,10 @@ def guide_text() -> str:
     parts = [INTRO]
     for module in FAMILIES:
         parts.append(f"## {(module.__doc__ or '').strip().splitlines()[0].rstrip('.')}\n")
-        parts += [f"### {' '.join(words)}\n\n```text\n{_help(words)}\n```\n" for words in _commands(module.family)]
+        parts += [
+            f"### {' '.join(words)}\n\n```text\n{_help(words)}\n```\n"
+            for words in _commands(get_group(module.family).commands)
+        ]
     return "\n".join(parts)
 
 
@@ -38,14 +42,11 @@ def guide_command(check: bool) -> int:
     return keep_current(GUIDE_FILE, guide_text(), check)
 
 
-def _commands(family: typer.Typer, before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+def _commands(commands: Mapping[str, Any], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The words that call each command, in the order of `--help`."""
-    for command in family.registered_commands:
-        named = command.name or (command.callback.__name__ if command.callback else "")
-        yield (*before, named)
-    for group in family.registered_groups:
-        if group.typer_instance:
-            yield from _commands(group.typer_instance, (*before, str(group.name)))
+    for name, command in commands.items():
+        deeper = getattr(command, "commands", None)
+        yield from _commands(deeper, (*before, name)) if deeper else [(*before, name)]
 
 
 def _help(words: tuple[str, ...]) -> str:

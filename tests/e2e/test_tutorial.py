@@ -66,7 +66,7 @@ class Reader:
 
     def own(self, text: str) -> str:
         """The tutorial's text with the reader's own names and ports."""
-        text = re.sub(r"(?<![/\w])tutorial\b", self.environment, text)
+        text = re.sub(r"(?<!\w)(?<!(?<!/)/)tutorial\b", self.environment, text)  # not the folder, but a host
         text = text.replace("--demo", f"--demo --port-offset {self.offset}").replace(
             "127.0.0.1:8000:", f"127.0.0.1:{self.hello}:"
         )

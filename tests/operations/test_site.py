@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
+from components.catalogue import ROOT
 from operations.guides import site
-from operations.guides.site import ROOT, gather, links, pages
+from operations.guides.site import gather, links, pages
 
 
 def named(part: Any) -> Iterator[str]:
