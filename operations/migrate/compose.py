@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.config.base import is_duration
 from operations.errors import CommandError
 from operations.migrate import names
 from operations.migrate.alertmanager_file import migrate_alertmanager
+from operations.migrate.compose_settings import migrate_command, migrate_environment, migrate_ports, split_words
 from operations.migrate.grafana.boards import migrate_board, safe_folder
+from operations.migrate.mounted import Mounted, mounts
 from operations.migrate.output import Bundle
 from operations.migrate.prometheus_file import migrate_prometheus
 from operations.migrate.report import Node
@@ -90,13 +89,12 @@ def product_of(service: Any) -> str:
 
 def _product(bundle: Bundle, node: Node, product: str, folder: Path, team: str, taken: set[str]) -> None:
     report, name = bundle.report, str(node.path[-1])
-    mounts = dict(_mounts(node.value))
-    files = Mounted(folder, mounts)
+    files = Mounted(folder, dict(mounts(node.value)))
     how = f"the stack's own {product} takes its place, with its own image, limits and health check"
     report.approximated(node, "service", name, how, keys=tuple(key for key in _ORCHESTRATION if key in node.value))
-    _ports(bundle, node, product)
-    _environment(bundle, node, product)
-    _command(bundle, node, product)
+    migrate_ports(bundle, node, product)
+    migrate_environment(bundle, node, product)
+    migrate_command(bundle, node, product)
     if product == "prometheus":
         _prometheus(bundle, files, node.value, team, taken)
     elif product == "alertmanager":
@@ -106,154 +104,9 @@ def _product(bundle: Bundle, node: Node, product: str, folder: Path, team: str, 
     report.rest(node, f"the stack sets this itself for {product}")
 
 
-class Mounted:
-    """Files of a container that lie beside the compose file."""
-
-    def __init__(self, folder: Path, mounts: dict[str, str]) -> None:
-        self._folder, self._mounts = folder, mounts
-
-    def find(self, inside: str) -> Path | None:
-        """Where a path of the container lies here; None where it is not mounted, or not there."""
-        for target in sorted(self._mounts, key=len, reverse=True):
-            if inside == target or inside.startswith(target.rstrip("/") + "/"):
-                path = self._folder / self._mounts[target] / inside[len(target) :].lstrip("/")
-                return path if path.exists() else None
-        return None
-
-    def all(self, inside: str, pattern: str) -> Iterator[Path]:
-        """Files below a folder of the container."""
-        found = self.find(inside)
-        if found and found.is_dir():
-            yield from sorted(found.rglob(pattern))
-            return
-        for target, source in sorted(self._mounts.items()):
-            if target.startswith(inside.rstrip("/") + "/"):
-                path = self._folder / source
-                yield from sorted(path.rglob(pattern)) if path.is_dir() else [path] if path.match(pattern) else []
-
-    def name(self, path: Path) -> str:
-        """What the report calls a file."""
-        whole, folder = path.resolve(), self._folder.resolve()
-        return str(whole.relative_to(folder)) if whole.is_relative_to(folder) else str(path)
-
-
-def _mounts(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Path in the container to path beside the compose file."""
-    for each in service.get("volumes") or ():
-        if isinstance(each, dict) and each.get("type", "bind") == "bind":
-            source, target = str(each.get("source") or ""), str(each.get("target") or "")
-        else:
-            parts = re.split(r":(?![^{]*\})", str(each))
-            source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", "")
-        source = re.sub(r"\$\{PWD\}|\$PWD", ".", source)
-        if source.startswith((".", "/")) or "/" in source:
-            yield target, source
-
-
-def _ports(bundle: Bundle, node: Node, product: str) -> None:
-    key = {"prometheus": "prometheus", "alertmanager": "alertmanager", "grafana": "grafana"}.get(product)
-    ports = node.get("ports")
-    for each in ports.items() if ports else ():
-        text = str(each.value.get("published") if isinstance(each.value, dict) else each.value)
-        numbers = re.findall(
-            r"\d+", text.split("/", maxsplit=1)[0].rsplit("}", 1)[0] if "$" in text else text.split("/", maxsplit=1)[0]
-        )
-        published = int(numbers[-2] if len(numbers) > 1 else numbers[-1]) if numbers else 0
-        if key and 0 < published < 65536:
-            bundle.stack.setdefault("ports", {})[key] = published
-            how = "published on 127.0.0.1 alone: on another address it needs `access:`"
-            bundle.report.approximated(each, "port", f"{product} {text}", how, "add `access:`, then `bind_address`")
-        else:
-            bundle.report.impossible(each, "port", f"{product} {text}", "the stack publishes no port of it")
-
-
-def _environment(bundle: Bundle, node: Node, product: str) -> None:
-    found = node.get("environment")
-    for each in found.items() if found else ():
-        text = str(each.value) if isinstance(found and found.value, list) else f"{each.path[-1]}={each.value}"
-        name, _, value = text.partition("=")
-        settings = bundle.stack.setdefault("grafana", {}) if product == "grafana" else {}
-        default = re.fullmatch(r"\$\{\w+:?-([^}]*)\}", value)
-        plain = default[1] if default else value
-        if product != "grafana":
-            bundle.report.impossible(each, "environment", name, "the stack sets this itself")
-        elif name in ("GF_SECURITY_ADMIN_PASSWORD", "GF_SECURITY_ADMIN_PASSWORD__FILE"):
-            settings["admin_password"] = bundle.secret(
-                "grafanaPassword", f"{node.file}: {node.place}.environment.{name}"
-            )
-            bundle.report.carried(each, "environment", name, "is the secret grafanaPassword, to be set")
-        elif name == "GF_SECURITY_ADMIN_USER" and re.fullmatch(r"[A-Za-z0-9._@-]+", plain):
-            settings["admin_user"] = plain
-            bundle.report.carried(each, "environment", name, f"grafana.admin_user: {plain}")
-        elif name == "GF_SERVER_ROOT_URL" and re.fullmatch(r"https?://[^\s/@$%]+(/[^\s$%]*)?", plain):
-            settings["root_url"] = plain
-            bundle.report.carried(each, "environment", name, f"grafana.root_url: {plain}")
-        elif name in ("GF_USERS_ALLOW_SIGN_UP", "GF_AUTH_ANONYMOUS_ENABLED") and plain.lower() == "false":
-            bundle.report.carried(each, "environment", name, "is always so here")
-        elif name == "GF_INSTALL_PLUGINS":
-            todo = f"grafana.plugins: [name@version], for {plain}"
-            bundle.report.impossible(each, "environment", name, "a plugin needs a version here", todo)
-        else:
-            bundle.report.impossible(
-                each, "environment", name, "has no key in a stack file", "see docs/guide/stack-file.md"
-            )
-    if bundle.stack.get("grafana") == {}:
-        del bundle.stack["grafana"]
-
-
-def _command(bundle: Bundle, node: Node, product: str) -> None:
-    found = node.get("command")
-    if found is None:
-        return
-    if isinstance(found.value, str):
-        flags = [(found, flag) for flag in _split(found.value)]
-        text = [_flag(bundle, product, flag) for _, flag in flags]
-        outcomes = [detail for detail, kept in text if not kept]
-        bundle.report.judged(found, "command", product, outcomes, "; ".join(detail for detail, kept in text if kept))
-        return
-    for each in found.items():
-        detail, kept = _flag(bundle, product, str(each.value))
-        if kept:
-            bundle.report.carried(each, "flag", str(each.value), detail)
-        else:
-            bundle.report.impossible(each, "flag", str(each.value), detail)
-
-
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return text.split()
-
-
-def _flag(bundle: Bundle, product: str, text: str) -> tuple[str, bool]:
-    """What became of one flag, and whether it is kept."""
-    name, _, value = text.strip("'\"").lstrip("-").partition("=")
-    if (
-        product == "prometheus"
-        and name in ("storage.tsdb.retention.time", "storage.tsdb.retention")
-        and is_duration(value)
-    ):
-        bundle.stack.setdefault("retention", {})["time"] = value
-        return f"retention.time: {value}", True
-    if (
-        product == "prometheus"
-        and name == "storage.tsdb.retention.size"
-        and re.fullmatch(r"[1-9]\d*(KB|MB|GB|TB)", value)
-    ):
-        bundle.stack.setdefault("retention", {})["size"] = value
-        return f"retention.size: {value}", True
-    if name == "web.external-url" and re.fullmatch(r"https?://[^\s/@$]+(/[^\s$]*)?", value):
-        bundle.stack.setdefault("external_urls", {})[product] = value
-        return f"external_urls.{product}: {value}", True
-    if name in ("config.file", "storage.tsdb.path", "storage.path", "web.enable-lifecycle", "web.listen-address"):
-        return "the stack sees to this itself", True
-    return f"{name} is set by the stack itself", False
-
-
 def _prometheus(bundle: Bundle, files: Mounted, service: dict[str, Any], team: str, taken: set[str]) -> None:
     command = service.get("command") or ()
-    flags = [str(flag).strip("'\"") for flag in (_split(command) if isinstance(command, str) else command)]
+    flags = [str(flag).strip("'\"") for flag in (split_words(command) if isinstance(command, str) else command)]
     named = [flag.partition("=")[2] for flag in flags if flag.lstrip("-").startswith("config.file=")]
     inside = named[0] if named else "/etc/prometheus/prometheus.yml"
     path = files.find(inside)
@@ -288,7 +141,7 @@ def migrate_rule_file(bundle: Bundle, path: Path, name: str, taken: set[str], te
 
 def _alertmanager(bundle: Bundle, files: Mounted, service: dict[str, Any]) -> None:
     command = service.get("command") or ()
-    flags = [str(flag).strip("'\"") for flag in (_split(command) if isinstance(command, str) else command)]
+    flags = [str(flag).strip("'\"") for flag in (split_words(command) if isinstance(command, str) else command)]
     named = [flag.partition("=")[2] for flag in flags if flag.lstrip("-").startswith("config.file=")]
     for inside in (*named, "/etc/alertmanager/alertmanager.yml", "/etc/alertmanager/config.yml"):
         path = files.find(inside)
@@ -310,7 +163,7 @@ def _grafana(bundle: Bundle, files: Mounted, service: dict[str, Any]) -> None:
             for each in table.items() if table else ():
                 _provisioned(bundle, key, each)
         bundle.report.rest(node, "the stack provisions Grafana itself")
-    folders = {home, "/var/lib/grafana/dashboards", "/etc/grafana/dashboards", "/dashboards", *dict(_mounts(service))}
+    folders = {home, "/var/lib/grafana/dashboards", "/etc/grafana/dashboards", "/dashboards", *dict(mounts(service))}
     seen: set[Path] = set()
     for folder in sorted(folders):
         for path in files.all(folder, "*.json"):

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from components.config.base import is_duration, size_bytes
+from components.config.base import is_duration
 from operations.errors import CommandError
 from operations.migrate import names
 from operations.migrate.alertmanager_file import migrate_alertmanager
 from operations.migrate.grafana.boards import migrate_board
 from operations.migrate.kubernetes_monitors import migrate_monitor
+from operations.migrate.kubernetes_sizes import fitting_sizes, migrate_claim, migrate_limits, size
 from operations.migrate.output import Bundle
 from operations.migrate.report import Node
 from operations.migrate.rules import migrate_rules
@@ -27,7 +28,6 @@ _MONITORED = {
     "kubeStateMetrics": "workloads",
 }
 """Parts of the chart to keys of kubernetes.monitor."""
-_UNITS = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "k": 1000, "M": 1000**2, "G": 1000**3, "T": 1000**4}
 
 
 def migrate_values(bundle: Bundle, path: Path, context: str | None, team: str) -> None:
@@ -59,21 +59,6 @@ def migrate_values(bundle: Bundle, path: Path, context: str | None, team: str) -
     bundle.report.rest(root, "a stack file has no such key of the chart", "see docs/guide/kubernetes.md")
 
 
-def size(text: Any) -> str:
-    """A quantity of Kubernetes (`50Gi`) or of Prometheus (`45GB`) as the stack file writes it; empty for none."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)(Ki|Mi|Gi|Ti|[kMGT])?i?B?", str(text).strip())
-    if not match:
-        return ""
-    amount = float(match[1]) * (_UNITS[match[2]] if match[2] else 1)
-    if str(text).strip().endswith("B") and match[2] in ("k", "M", "G", "T"):
-        amount = float(match[1]) * _UNITS[f"{match[2]}i".replace("k", "K")]  # Prometheus counts in powers of 1024
-    for unit in ("TB", "GB", "MB", "KB"):
-        whole = amount / size_bytes(f"1{unit}")
-        if whole >= 1 and (whole == int(whole) or whole >= 10):
-            return f"{int(whole)}{unit}"
-    return f"{max(1, round(amount / 1024))}KB"
-
-
 def _prometheus(bundle: Bundle, node: Node, team: str) -> None:
     report, stack = bundle.report, bundle.stack
     if (enabled := _flag(node, "enabled")) is not None:
@@ -88,7 +73,7 @@ def _prometheus(bundle: Bundle, node: Node, team: str) -> None:
     if spec := node.get("prometheusSpec"):
         _spec(bundle, spec, team)
     report.rest(node, "a stack file has no such key of the chart", "see docs/guide/kubernetes.md")
-    _fitting_sizes(bundle)
+    fitting_sizes(bundle)
     if not stack.get("scrape", True):
         del stack["scrape"]
 
@@ -100,8 +85,8 @@ def _spec(bundle: Bundle, spec: Node, team: str) -> None:
     _duration(bundle, spec, "scrapeInterval", ("scrape", "interval"))
     _duration(bundle, spec, "scrapeTimeout", ("scrape", "timeout"))
     _duration(bundle, spec, "evaluationInterval", ("scrape", "evaluation_interval"))
-    _limits(bundle, spec, "prometheus")
-    _claim(bundle, spec, "storageSpec", "prometheus")
+    migrate_limits(bundle, spec, "prometheus")
+    migrate_claim(bundle, spec, "storageSpec", "prometheus")
     if (url := spec.get("externalUrl")) and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", str(url.value)):
         stack.setdefault("external_urls", {})["prometheus"] = str(url.value)
         report.carried(url, "setting", url.place)
@@ -150,8 +135,8 @@ def _alertmanager(bundle: Bundle, node: Node) -> None:
     if (config := node.get("config")) and isinstance(config.value, dict):
         migrate_alertmanager(bundle, config)
     if spec := node.get("alertmanagerSpec"):
-        _limits(bundle, spec, "alertmanager")
-        _claim(bundle, spec, "storage", "alertmanager")
+        migrate_limits(bundle, spec, "alertmanager")
+        migrate_claim(bundle, spec, "storage", "alertmanager")
         if (replicas := spec.get("replicas")) is not None:
             count = replicas.value
             if isinstance(count, int) and count > 1 and count % 2:
@@ -179,7 +164,7 @@ def _grafana(bundle: Bundle, node: Node) -> None:
     if (user := node.get("adminUser")) and re.fullmatch(r"[A-Za-z0-9._@-]+", str(user.value)):
         settings["admin_user"] = str(user.value)
         report.carried(user, "setting", user.place)
-    _limits(bundle, node, "grafana")
+    migrate_limits(bundle, node, "grafana")
     if persistence := node.get("persistence"):
         if made := size(persistence.value.get("size")) if isinstance(persistence.value, dict) else "":
             bundle.stack["kubernetes"].setdefault("volumes", {})["grafana"] = made
@@ -271,58 +256,3 @@ def _duration(bundle: Bundle, spec: Node, key: str, keys: tuple[str, str]) -> No
 def _size(bundle: Bundle, spec: Node, key: str, keys: tuple[str, str]) -> None:
     if (found := spec.get(key)) and (made := size(found.value)):
         _put(bundle, found, keys, made)
-
-
-def _limits(bundle: Bundle, spec: Node, product: str) -> None:
-    """Limits of memory and processors; what is requested is the same as the limit here."""
-    resources = spec.get("resources")
-    limits = resources.get("limits") if resources else None
-    made: dict[str, Any] = {}
-    if limits and isinstance(limits.value, dict):
-        if memory := size(limits.value.get("memory")):
-            made["memory"] = memory
-        cpu = str(limits.value.get("cpu", ""))
-        cores = (
-            float(cpu[:-1]) / 1000 if re.fullmatch(r"\d+m", cpu) else float(cpu) if re.fullmatch(r"[\d.]+", cpu) else 0
-        )
-        if 0.05 < cores <= 64:
-            made["cpus"] = cores
-        if made:
-            bundle.stack.setdefault("resources", {})[product] = made
-            bundle.report.carried(
-                limits, "setting", limits.place, keys=tuple(key for key in ("memory", "cpu") if key in limits.value)
-            )
-    if resources:
-        bundle.report.rest(resources, "limits are what is requested, too")
-
-
-def _claim(bundle: Bundle, spec: Node, key: str, product: str) -> None:
-    storage = spec.get(key)
-    template = storage.get("volumeClaimTemplate") if storage else None
-    inner = template.get("spec") if template else None
-    if inner is None or not isinstance(inner.value, dict):
-        return
-    requests = inner.get("resources")
-    asked = requests.get("requests") if requests else None
-    if asked and (made := size(asked.value.get("storage"))):
-        bundle.stack["kubernetes"].setdefault("volumes", {})[product] = made
-        bundle.report.carried(asked, "setting", asked.place, f"kubernetes.volumes.{product}: {made}", ("storage",))
-    if name := inner.get("storageClassName"):
-        bundle.stack["kubernetes"].setdefault("storage_class", str(name.value))
-        bundle.report.carried(name, "setting", name.place, "kubernetes.storage_class, one for all claims")
-    if modes := inner.get("accessModes"):
-        bundle.report.carried(modes, "setting", modes.place, "is ReadWriteOnce")
-
-
-def _fitting_sizes(bundle: Bundle) -> None:
-    """Relations that a stack file has and the chart has not: samples fill at most 80 % of their claim."""
-    kept = bundle.stack.get("retention", {}).get("size")
-    volumes = bundle.stack["kubernetes"].setdefault("volumes", {})
-    claim = volumes.get("prometheus", "50GB")
-    if kept and size_bytes(kept) > 0.8 * size_bytes(claim):
-        volumes["prometheus"] = f"{-(-size_bytes(kept) * 5 // (4 * 2**30))}GB"
-        bundle.notes.append(
-            f"`kubernetes.volumes.prometheus` is {volumes['prometheus']}, as samples fill at most 80 % of it."
-        )
-    if not volumes:
-        del bundle.stack["kubernetes"]["volumes"]

@@ -129,7 +129,7 @@ class Report:
     def rest(self, node: Node, why: str, todo: str = "", kind: str = "key") -> None:
         """Report as not possible every part below `node` that nothing was said of, unless it is empty."""
         for part in list(uncovered(node, self.covered)):
-            if part.value in (None, "", [], {}):
+            if all(leaf.value in (None, "", [], {}) for leaf in leaves(part)):
                 self.carried(part, kind, part.place or part.file, "is empty")
             else:
                 self.impossible(part, kind, part.place or part.file, why, todo)

@@ -8,8 +8,10 @@ from typing import Any
 
 from components.config.base import duration_text
 from operations.migrate import names
+from operations.migrate.datadog.messages import lost_options, plain, template, whom_it_calls
 from operations.migrate.datadog.queries import Call, Condition, Query, Unreadable, parse_condition
-from operations.migrate.datadog.translate import CannotTranslate, Translation, label
+from operations.migrate.datadog.table import label
+from operations.migrate.datadog.translate import CannotTranslate, Translation
 from operations.migrate.output import Bundle, alert_name
 from operations.migrate.report import Node
 from operations.migrate.rules import CATEGORY, completed, unreadable
@@ -36,59 +38,6 @@ _CHECKS = {
     "ntp.in_sync": "abs(node_timex_offset_seconds{$m}) > 1",
 }
 _SERVICE_CHECK = re.compile(r'^"([^"]+)"\.over\((.*?)\)')
-_SAID: tuple[str, ...] = (
-    "thresholds",
-    "notify_no_data",
-    "no_data_timeframe",
-    "include_tags",
-    "notify_audit",
-    "locked",
-    "silenced",
-)
-_SAID += ("new_host_delay", "new_group_delay", "require_full_window", "on_missing_data", "enable_logs_sample")
-_SPOKEN = {
-    "renotify_interval": "repeats are the route's repeat_interval",
-    "evaluation_delay": "data is not waited for",
-    "timeout_h": "it ends only when the condition does",
-    "escalation_message": "there is one message",
-    "threshold_windows": "its windows for recovery are left out",
-    "min_location_failed": "",
-    "aggregation": "",
-    "groupby_simple_monitor": "",
-    "synthetics_check_id": "",
-    "notify_by": "messages are grouped by routes",
-    "notification_preset_name": "",
-    "restriction_query": "",
-    "renotify_statuses": "",
-    "renotify_occurrences": "",
-    "min_failure_duration": "",
-    "scheduling_options": "it is evaluated all the time",
-    "variables": "",
-    "device_ids": "",
-    "group_retention_duration": "",
-}
-_IGNORED: tuple[str, ...] = (
-    "id",
-    "created",
-    "created_at",
-    "modified",
-    "creator",
-    "org_id",
-    "deleted",
-    "overall_state",
-    "multi",
-)
-_IGNORED += ("overall_state_modified", "matching_downtimes", "restricted_roles", "restriction_policy", "draft_status")
-_IGNORED += ("assets", "state", "tags", "name", "message", "query", "type", "options", "priority", "version")
-_IGNORED += (
-    "definition",
-    "description",
-    "recommended_monitor_metadata",
-    "title",
-    "metadata",
-    "created_by",
-    "last_updated_at",
-)
 
 
 def monitors_of(root: Node) -> Iterator[Node]:
@@ -169,9 +118,9 @@ class Monitors:
             report.impossible(node, "monitor", name, f"its expression is none of PromQL: {wrong}")
             return
         self._rules += rules
-        differences = [*translation.differences, *_options(data)]
+        differences = [*translation.differences, *lost_options(data)]
         told = ", ".join(dict.fromkeys(rule["alert"] for rule in rules))
-        report.judged(node, "monitor", name, differences, f"is {told}", _todo(data))
+        report.judged(node, "monitor", name, differences, f"is {told}", whom_it_calls(data))
 
     def _metric_alert(self, data: Mapping[str, Any], translation: Translation) -> list[dict[str, Any]]:
         condition = parse_condition(data["query"])
@@ -247,8 +196,8 @@ class Monitors:
         groups: list[str],
         hold: str = "",
     ) -> dict[str, Any]:
-        name = _text(str(data.get("name") or alert), threshold, groups)
-        message = _text(str(data.get("message") or ""), threshold, groups)
+        name = template(str(data.get("name") or alert), threshold, groups)
+        message = template(str(data.get("message") or ""), threshold, groups)
         labels = {"severity": severity, "category": CATEGORY}
         team = self._team
         for tag in data.get("tags") or ():
@@ -258,7 +207,7 @@ class Monitors:
             elif (
                 colon and names.label(key) not in labels and key not in ("env", "environment", "alertname", "severity")
             ):
-                labels[names.label(key)] = _plain(value)
+                labels[names.label(key)] = plain(value)
         labels["team"] = team
         labels, annotations, _ = completed(name, labels, {"summary": name, "description": message or name}, team)
         return {
@@ -287,7 +236,7 @@ class Monitors:
         alert = alert_name(names.alert(name), self._taken)
         self._rules.append(self._rule(alert, expression, "critical", data, "", []))
         how = "its parts are compared as wholes, not group by group"
-        report.judged(node, "monitor", name, [how, *_options(data)], f"is {alert}", _todo(data))
+        report.judged(node, "monitor", name, [how, *lost_options(data)], f"is {alert}", whom_it_calls(data))
 
 
 def _over_window(condition: Condition, translation: Translation) -> str:
@@ -323,46 +272,3 @@ def _window(text: str) -> str:
 
 def _wrapped(expression: str) -> str:
     return f"({expression})" if re.search(r"\) [-+*/] ", expression) else expression
-
-
-def _options(data: Mapping[str, Any]) -> list[str]:
-    """Options that have no place here, each said."""
-    options = data.get("options") if isinstance(data.get("options"), dict) else {}
-    found = []
-    for key, value in (options or {}).items():
-        if key in _SAID or value in (None, False, 0, "", [], {}, "0"):
-            continue
-        why = _SPOKEN.get(key, "")
-        found.append(f"not {key}" + (f": {why}" if why else ""))
-    found += [f"not {key}" for key, value in data.items() if key not in _IGNORED and value not in (None, "", [], {})]
-    return found
-
-
-def _todo(data: Mapping[str, Any]) -> str:
-    """Whom its message calls: that is for routes to say."""
-    called = sorted(set(re.findall(r"@[\w.@+-]+", str(data.get("message") or ""))))
-    return f"route it to {', '.join(called)}" if called else ""
-
-
-def _plain(text: str) -> str:
-    return text.replace("{{", "(").replace("}}", ")")
-
-
-def _text(message: str, threshold: str, groups: list[str]) -> str:
-    """A message with Prometheus' templates in place of Datadog's; conditions in it are dropped, their text stays."""
-    text = re.sub(r"\{\{\s*[#/^].*?\}\}", "", message)
-
-    def variable(match: re.Match[str]) -> str:
-        word = match[1].strip().split("|")[0].strip().strip("[]")
-        if word == "value" or word.startswith("eval"):
-            return "{{ $value }}"
-        if word in ("threshold", "warn_threshold", "alert_threshold"):
-            return threshold or f"({word})"
-        own = label(word.removesuffix(".name").strip("[]\"' "))
-        return f"{{{{ $labels.{own} }}}}" if own in groups else f"({word})"
-
-    text = re.sub(r"\{\{(.*?)\}\}", variable, text)
-    text = re.sub(r"\s*@[\w.@+-]+", "", text)
-    kept = re.split(r"(\{\{ [$\w. ]+ \}\})", text)  # a brace that is left alone would open a template
-    text = "".join(part if index % 2 else _plain(part) for index, part in enumerate(kept))
-    return re.sub(r"\n{3,}", "\n\n", text).strip()

@@ -8,7 +8,8 @@ from typing import Any
 
 from operations.migrate import names
 from operations.migrate.datadog.queries import Unreadable, parse_queries
-from operations.migrate.datadog.translate import CannotTranslate, Translation, label
+from operations.migrate.datadog.table import label
+from operations.migrate.datadog.translate import CannotTranslate, Translation
 from operations.migrate.grafana.panels import note_in_place
 from operations.migrate.grafana.queries import problem
 from operations.migrate.output import Bundle

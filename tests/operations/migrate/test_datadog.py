@@ -23,7 +23,8 @@ from operations.migrate.datadog.queries import (
     Unreadable,
     parse_queries,
 )
-from operations.migrate.datadog.translate import CannotTranslate, Translation, metric
+from operations.migrate.datadog.table import metric
+from operations.migrate.datadog.translate import CannotTranslate, Translation
 from operations.migrate.datadog.widgets import migrate_dashboard
 from operations.migrate.report import Node
 from tests.operations.migrate.support import assert_complete, assert_valid, bundle, item, outcomes
@@ -143,7 +144,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(TREES)
 def test_whatever_can_be_translated_is_promql(text: str) -> None:
     made = Translation().expression(parse_queries(text)[0])
@@ -356,7 +357,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.dictionaries(KEYS, ANYTHING, min_size=1, max_size=6))
 def test_whatever_a_file_holds_it_ends_in_items(data: dict[str, Any]) -> None:
     made, root = bundle(), Node("any.json", (), json.loads(json.dumps(data)))

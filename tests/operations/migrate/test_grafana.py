@@ -248,7 +248,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.dictionaries(KEYS, ANYTHING, min_size=1, max_size=6))
 def test_whatever_a_file_holds_it_ends_in_items(data: dict[str, Any]) -> None:
     made, root = bundle(), Node("any.json", (), json.loads(json.dumps(data)))

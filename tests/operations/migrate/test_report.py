@@ -20,7 +20,7 @@ TREES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(TREES, st.integers(0, 10**6))
 def test_whatever_was_told_of_the_rest_completes_it(tree: Any, seed: int) -> None:
     """Some parts of a tree are told at random; `rest` tells the others, each once, and nothing twice."""
