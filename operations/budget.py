@@ -52,7 +52,7 @@ class Budget:
             raise TooMuch
         start = time.monotonic()
         try:
-            # Thanos: raw samples alone, of all stores. VictoriaMetrics: Prometheus' five minutes; nothing remembered.
+            # Thanos: raw samples alone, and of all stores. VictoriaMetrics: nothing remembered.
             data = self.server.prometheus_by_form(
                 path,
                 query=query,
@@ -60,7 +60,6 @@ class Budget:
                 timeout=f"{self.timeout:g}s",
                 max_source_resolution="0s",
                 partial_response="false",
-                max_lookback="5m",
                 nocache="1",
                 **parameters,
             )

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from components.config.base import duration_text
 from operations import console
@@ -16,6 +16,7 @@ from operations.backtest.history import Cost, Window, history, probed
 from operations.backtest.rules import Alert, Key, Rules
 from operations.budget import Budget, TooMuch
 from operations.errors import CommandError, UsageError
+from operations.running import CheckFailed
 
 DAY = 86400.0
 LOOKED_AT = 100
@@ -107,14 +108,8 @@ class Backtest:
     def _look_for_samples(self, report: Report) -> None:
         """Whether the server has samples of all the time, by whether any target was scraped."""
         step = max(1.0, (self.end - self.start) / LOOKED_AT)
-        result, _ = self.budget.ask(
-            "/api/v1/query_range",
-            0,
-            "count(last_over_time(up[5m]))",
-            start=f"{self.start:.3f}",
-            end=f"{self.end:.3f}",
-            step=f"{step:.3f}",
-        )
+        one = self._targets(self.end, 1.0, 0)[1]
+        result, _ = self._targets(self.start, step, one * LOOKED_AT)
         times = [float(at) for series in result for at, _ in series["values"]]
         if not times:
             report.notes.append("the server has no `up` in all of this time: was anything scraped?")
@@ -123,6 +118,10 @@ class Backtest:
             report.notes.append(f"the server has samples of the last {length} only")
         elif len(times) < LOOKED_AT * 0.95:
             report.notes.append("there are gaps in the samples, in which alerts on missing series fire")
+
+    def _targets(self, start: float, step: float, expected: float) -> tuple[list[dict[str, Any]], int]:
+        times = {"start": f"{start:.3f}", "end": f"{self.end:.3f}", "step": f"{step:.3f}"}
+        return self.budget.ask("/api/v1/query_range", expected, "count(up)", **times)
 
     def _subject(self, key: Key, change: str) -> Subject:
         found = Subject(key, change)
@@ -164,14 +163,13 @@ class Backtest:
 
     def _has(self, name: str, window: Window) -> bool:
         """Whether the server has this metric from the window's begin on, or at least within its first tenth."""
-        length = max(300.0, window.evaluations * window.interval / 10)
-        result, _ = self.budget.ask(
-            "/api/v1/query",
-            0,
-            f"count(present_over_time({name}[{round(length)}s]))",
-            time=f"{window.start + length:.3f}",
-        )
-        return bool(result)
+        end = window.start + max(300.0, window.evaluations * window.interval / 10)
+        span = {"start": f"{window.start:.3f}", "end": f"{end:.3f}", "limit": "1"}
+        try:
+            # Its index alone: no sample is looked at.
+            return bool(self.budget.server.prometheus("/api/v1/series", **{"match[]": name}, **span))
+        except CheckFailed as error:
+            raise CommandError(error.detail, error.remedy) from None
 
     def _afford(self, report: Report, questions: list[Question]) -> None:
         needed = report.estimated + self.budget.spent

@@ -7,8 +7,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import plotly.graph_objects as go
@@ -105,6 +107,32 @@ def test_the_same_for_people(clone: Path, data: Path) -> None:
     assert "TargetDown: 15m by both rules, 6m by that of now alone, - by that of before alone" in done.stdout
     again = backtest(clone, "dev", "--against", str(data), "--base", "HEAD", "--days", "0.15", "TargetDown", "--json")
     assert json.loads(again.stdout)["alerts"][0]["change"] == "changed"
+
+
+def test_ctrl_c_leaves_nothing_behind(clone: Path, data: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-c",
+        "from operations.app import main; main()",
+        "backtest",
+        "dev",
+        "--against",
+        str(data),
+    ]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, cwd=clone, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        deadline = time.monotonic() + 120
+        while not (started := [*tmp_path.glob("observatory-snapshot-*/log")]):
+            assert run.poll() is None, "it ended by itself"
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        run.send_signal(signal.SIGINT)
+        _, errors = run.communicate(timeout=60)
+    assert (run.returncode, errors.decode().splitlines()[-1]) == (130, "interrupted")
+    assert [*tmp_path.iterdir()] == []
+    folder = str(started[0].parent)
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert [line for line in listed.splitlines() if folder in line] == []
 
 
 @pytest.mark.parametrize(
