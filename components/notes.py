@@ -32,6 +32,7 @@ _PORTS = {
     "zipkin": ("jaeger", "tracing.backend is none"),
     "thanos": ("thanos-query", "storage.backend is local"),
     "victoria": ("victoria-metrics", "storage.backend is not victoria"),
+    "cortex": ("cortex", "storage.backend is not cortex"),
     "demo": ("demo-traffic", "demo is false"),
 }
 """Published port to the product that listens there, and why it may not be in a stack."""

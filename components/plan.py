@@ -17,6 +17,7 @@ from components.services.backup import NAME as BACKUP
 from components.services.backup import backup, covering
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
+from components.services.cortex import cortex
 from components.services.demo import TRAFFIC, demo, with_demo
 from components.services.grafana import ADMIN_PASSWORD, SECRET_KEY, grafanas, provisioned
 from components.services.grafana import NAME as GRAFANA
@@ -89,6 +90,7 @@ def _before_prometheus(context: Context) -> list[Service]:
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.kubernetes is not None and config.kubernetes.monitor.workloads, kube_state_metrics),
         (config.storage.backend == "victoria", victoria_metrics),
+        (config.storage.backend == "cortex", cortex),
     ]
     return [
         *(make(context) for asked, make in exporters if asked),

@@ -31,6 +31,7 @@ CATALOGUE: tuple[str, ...] = (
     "thanos",
     "remote-write",
     "victoria-metrics",
+    "cortex",
 )
 """In the order in which they are listed to a reader."""
 

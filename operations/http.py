@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,10 +46,15 @@ class Endpoint:
     """One endpoint of one service; usable from several threads."""
 
     def __init__(
-        self, service: str, url: str, credentials: Credentials | None = None, patience: float = PATIENCE
+        self,
+        service: str,
+        url: str,
+        credentials: Credentials | None = None,
+        patience: float = PATIENCE,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        """`patience`: seconds to wait for one answer."""
-        self.service, self.url = service, url
+        """`patience`: seconds to wait for one answer. `headers` go with each request."""
+        self.service, self.url, self.headers = service, url, dict(headers or {})
         # Without TLS an empty context, which trusts nobody: reading the machine's authorities takes a while.
         verify = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         if url.startswith("https:"):
@@ -59,6 +65,7 @@ class Endpoint:
             verify=verify,
             auth=(credentials.username, credentials.password) if credentials else None,
             timeout=patience,
+            headers=self.headers,
             trust_env=False,
         )
 

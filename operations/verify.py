@@ -11,10 +11,11 @@ from pathlib import Path
 
 from components.config import StackConfig
 from components.plan import plan_stack_file
+from components.services.cortex import TENANT
 from components.services.grafana import ADMIN_PASSWORD
 from components.spec import Plan
 from operations import console
-from operations.checks import alertmanager, grafana, prometheus, thanos, tracing, victoria_metrics
+from operations.checks import alertmanager, cortex, grafana, prometheus, thanos, tracing, victoria_metrics
 from operations.cluster import forwarded
 from operations.errors import CommandError
 from operations.http import Credentials, Endpoint, endpoint_url
@@ -32,6 +33,7 @@ _PORTS = {
     "grafana": ("grafana", "http", "grafana"),
     "thanos": ("thanos-query-frontend", "http", "thanos"),
     "victoria-metrics": ("victoria-metrics", "http", "victoria"),
+    "cortex": ("cortex", "http", "cortex"),
 }
 """Endpoint to service, its port, and the key of the stack file that publishes it."""
 
@@ -111,7 +113,8 @@ def connect(config: StackConfig, plan: Plan, secrets: Secrets) -> tuple[dict[str
             reasons[name] = f"{product} is not published; give `ports.{key}` a port"
             continue
         protected = credentials if port.scheme == "https" else None
-        endpoints[name] = Endpoint(product, endpoint_url(port, engine), protected)
+        headers = {TENANT: config.tenant} if name == "cortex" else None
+        endpoints[name] = Endpoint(product, endpoint_url(port, engine), protected, headers=headers)
     _log_in_to_grafana(config, secrets, credentials, endpoints, reasons)
     return endpoints, reasons
 
@@ -150,6 +153,7 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
         ("alertmanager-2", alertmanager.REPLICA_CHECKS),
         ("thanos-query", thanos.CHECKS),
         ("victoria-metrics", victoria_metrics.CHECKS),
+        ("cortex", cortex.CHECKS),
         ("jaeger", tracing.CHECKS),
         ("grafana", grafana.CHECKS if config.grafana.enabled else ()),
     )

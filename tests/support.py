@@ -499,6 +499,32 @@ GENERATED: dict[str, dict[str, Any]] = {
         "storage": {"backend": "victoria"},
         "high_availability": {"prometheus": 2},
     },
+    "cortex": {
+        "environment": "cortex",
+        "storage": {"backend": "cortex"},
+    },
+    "cortex-bucket": {
+        "environment": "cortex-bucket",
+        "storage": {
+            "backend": "cortex",
+            "bucket": {
+                "name": "blocks",
+                "region": "us-east-1",
+                "endpoint": "http://s3.example.com:9000",
+                "path_style": True,
+                "credentials": {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}},
+                "encryption": "none",
+            },
+            "cortex": {"tenant": "shop", "retention": "90d", "max_series": 50000, "max_samples_per_second": 20000},
+            "remote_write": {"max_shards": 20},
+        },
+    },
+    "cortex-cluster": {
+        "environment": "cortex-cluster",
+        "platform": "kubernetes",
+        "kubernetes": {"context": "test"},
+        "storage": {"backend": "cortex"},
+    },
     "mirrored": {
         "environment": "mirrored",
         "images": {"registry": "mirror.example.com:5000/hub", "overrides": {"jaeger": "example.com/jaeger:2.99.0"}},

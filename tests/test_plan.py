@@ -18,7 +18,9 @@ from components.spec import File, Service
 from tests.support import ACCESS, COPIED, GENERATED, NO_SUBSTITUTES, plan_of, planned, stack
 
 OPTIONAL = tuple(
-    product for product in PRODUCTS if product not in ("prometheus", "alertmanager", "thanos", "victoria-metrics")
+    product
+    for product in PRODUCTS
+    if product not in ("prometheus", "alertmanager", "thanos", "victoria-metrics", "cortex")
 )
 
 

@@ -94,6 +94,10 @@ def backup_problems(config: StackConfig) -> Iterator[Problem]:
             f"let the cluster copy the claims that `{claims}` lists, and see docs/guide/backup.md#on-kubernetes for how"
         )
         yield Problem("backup", reason, hint=hint)
+    if config.storage.remote and "include" not in backup.model_fields_set:
+        reason = f"is required with storage.backend {config.storage.backend}, whose samples are in no copy"
+        hint = f"`include: [{', '.join(PARTS)}]`, where it is enough to copy what Prometheus keeps for `retention`"
+        yield Problem("backup.include", reason, hint=hint)
     if bucket := backup.to.bucket:
         for key in sorted(bucket.model_fields_set & {*OWNED, "encryption"}):
             reason = "is not for backups: the bucket is yours and only used, and copies are encrypted before they leave"

@@ -46,8 +46,8 @@ class HighAvailability(Model):
 
     prometheus: Count | None = Field(
         default=None,
-        description="Each scrapes everything and evaluates all rules. Needs `storage` with another backend than local, "
-        "which shows their series as one. Default: one.",
+        description="Each scrapes everything and evaluates all rules. Needs `storage` with backend thanos, s3 or "
+        "victoria, which shows their series as one. Default: one.",
     )
     alertmanager: OddCount | None = Field(
         default=None, description="A cluster, which sends each message once: 3, 5, 7 or 9. Default: one."
@@ -80,7 +80,10 @@ def high_availability_problems(config: StackConfig) -> Iterator[Problem]:
     if not wanted.asked:
         return
     if wanted.count("prometheus") > 1 and not config.storage.deduplicates:
-        reason = "nothing would show their series as one: with backend local each has only its own"
+        reason = {
+            "local": "nothing would show their series as one: with backend local each has only its own",
+            "cortex": "nothing would make their samples one: Cortex as one program refuses what it has from the other",
+        }[config.storage.backend]
         hint = "leave it out, or keep samples in a bucket: `storage: {backend: thanos, ...}`"
         yield Problem("high_availability.prometheus", reason, str(wanted.prometheus), hint)
     yield from _shared_problems(config)

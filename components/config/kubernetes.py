@@ -182,6 +182,7 @@ class Volumes(Model):
         default="100GB", description="Blocks while they are merged; about twice the largest of two weeks."
     )
     victoria_metrics: ClaimSize = Field(default="50GB", description="All samples; with `storage: victoria`.")
+    cortex: ClaimSize = Field(default="50GB", description="All samples, or two hours of them; with `storage: cortex`.")
     jaeger: ClaimSize = Field(default="20GB", description="Traces; with `tracing.storage: badger`.")
 
     def bytes_of(self, product: str) -> int:

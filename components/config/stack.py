@@ -52,6 +52,7 @@ PRODUCTS = (
     "grafana-dump",
     "thanos",
     "victoria-metrics",
+    "cortex",
 )
 """Everything that a stack is made of: keys of versions.yaml, and network names but for Thanos, which has several."""
 THANOS = ("thanos-sidecar", "thanos-store", "thanos-query", "thanos-query-frontend", "thanos-compact")
@@ -85,10 +86,11 @@ DashboardName = Literal[
     "thanos",
     "remote-write",
     "victoria-metrics",
+    "cortex",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)
-UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "demo")
-"""Published ports of programs without an authentication of their own: Jaeger and the demo."""
+UNPROTECTED = ("jaeger", "otlp_grpc", "otlp_http", "zipkin", "cortex", "demo")
+"""Published ports of programs without an authentication of their own: Jaeger, Cortex and the demo."""
 OWN_JOBS = (
     *PRODUCTS,
     *THANOS,
@@ -120,7 +122,7 @@ class StackConfig(Model):
     retention: Retention = Retention()
     scrape: Scrape = Scrape()
     storage: Storage = Field(
-        default=Storage(), description="Where samples are kept: `local`, in a bucket, or in VictoriaMetrics."
+        default=Storage(), description="Where samples are kept: `local`, in a bucket, in VictoriaMetrics or in Cortex."
     )
     high_availability: HighAvailability = HighAvailability()
     services: tuple[MonitoredService, ...] = Field(default=(), description="What of yours is scraped.")
@@ -184,6 +186,11 @@ class StackConfig(Model):
         if problems:
             raise RelationError(problems)
         return self
+
+    @property
+    def tenant(self) -> str:
+        """Whose samples they are to a database that keeps those of several."""
+        return self.storage.cortex.tenant or self.environment
 
     @property
     def retention_time(self) -> str:
@@ -264,11 +271,11 @@ class StackConfig(Model):
 
     def _check_access(self) -> Iterator[Problem]:
         for name, (address, number) in self.ports.published().items():
-            if ipaddress.ip_address(address).is_loopback:
-                continue
+            if ipaddress.ip_address(address).is_loopback or (name == "cortex" != self.storage.backend):
+                continue  # in the second case nobody listens there
             where = f"{address}:{number}"
             if name in UNPROTECTED:
-                program = "the demo" if name == "demo" else "Jaeger"
+                program = {"demo": "the demo", "cortex": "Cortex"}.get(name, "Jaeger")
                 reason = f"would be open to others, but {program} has no authentication of its own"
                 hint = f"write `{name}: 127.0.0.1:{number}` and put a proxy with a login before it"
                 yield Problem(f"ports.{name}", reason, where, hint)

@@ -1,4 +1,5 @@
-"""Where samples are kept for longer than Prometheus' own disk holds them: in a bucket, or in VictoriaMetrics."""
+"""Where samples are kept for longer than Prometheus' own disk holds them: in a bucket, in VictoriaMetrics, or in
+Cortex."""
 
 from __future__ import annotations
 
@@ -18,15 +19,16 @@ from components.config.errors import Problem
 if TYPE_CHECKING:
     from components.config.stack import StackConfig
 
-Backend = Literal["local", "thanos", "s3", "victoria"]
+Backend = Literal["local", "thanos", "s3", "victoria", "cortex"]
 _BUCKET: tuple[Backend, ...] = ("thanos", "s3")
-_REMOTE: tuple[Backend, ...] = ("victoria",)
+_REMOTE: tuple[Backend, ...] = ("victoria", "cortex")
 _SETTINGS: dict[str, tuple[Backend, ...]] = {
-    "bucket": _BUCKET,
+    "bucket": (*_BUCKET, "cortex"),
     "retention": _BUCKET,
     "query_frontend": _BUCKET,
     "tls": _BUCKET,
     "victoria": ("victoria",),
+    "cortex": ("cortex",),
     "remote_write": _REMOTE,
 }
 """Setting to the backends that have a use for it."""
@@ -155,6 +157,34 @@ class VictoriaMetrics(Model):
     retention: Duration = Field(default="1y", description="How long it keeps samples, in whole days; at least 1d.")
 
 
+class Cortex(Model):
+    """Cortex as one program, for small loads."""
+
+    tenant: (
+        Annotated[
+            str,
+            Matching(
+                r"^(?!\.{1,2}$)[A-Za-z0-9!_.*'()-]{1,150}$",
+                "1 to 150 letters, digits and any of ! - _ . * ' ( ), not . or ..",
+            ),
+        ]
+        | None
+    ) = Field(default=None, description="Whose samples these are, sent as X-Scope-OrgID. Default: `environment`.")
+    retention: Duration = Field(default="1y", description="How long it keeps samples; at least 1d.")
+    max_series: int = Field(
+        default=150_000,
+        ge=1000,
+        le=5_000_000,
+        description="Series in its memory, at most; 10 KB each. Others are refused.",
+    )
+    max_samples_per_second: int = Field(
+        default=50_000,
+        ge=1000,
+        le=1_000_000,
+        description="What it takes; Prometheus keeps the rest and sends it later.",
+    )
+
+
 class RemoteWrite(Model):
     """Prometheus' queue towards what keeps its samples. It begins with one shard, and takes more as they are needed."""
 
@@ -171,9 +201,11 @@ class Storage(Model):
     backend: Backend = Field(
         default="local",
         description="local: Prometheus' own disk; thanos: a bucket that the stack makes; s3: a bucket of yours; "
-        "victoria: VictoriaMetrics.",
+        "victoria: VictoriaMetrics; cortex: Cortex, for small loads.",
     )
-    bucket: Bucket | None = Field(default=None, description="With backend thanos or s3, and only then.")
+    bucket: Bucket | None = Field(
+        default=None, description="With backend thanos or s3. With cortex, for its blocks; a bucket of yours."
+    )
     retention: StorageRetention = Field(
         default=StorageRetention(), description="Of the bucket; that of Prometheus' own disk is `retention`."
     )
@@ -182,7 +214,8 @@ class Storage(Model):
     )
     tls: StorageTls | None = Field(default=None, description="Default: none between the components.")
     victoria: VictoriaMetrics = VictoriaMetrics()
-    remote_write: RemoteWrite = Field(default=RemoteWrite(), description="With backend victoria.")
+    cortex: Cortex = Cortex()
+    remote_write: RemoteWrite = Field(default=RemoteWrite(), description="With backend victoria or cortex.")
 
     @model_validator(mode="before")
     @classmethod
@@ -194,7 +227,7 @@ class Storage(Model):
         found = handler(schema)
         target = handler.resolve_ref_schema(found)
         target["type"] = ["object", "string"]
-        target["pattern"] = "^(local|victoria)$"
+        target["pattern"] = "^(local|victoria|cortex)$"
         return found
 
     @property
@@ -210,12 +243,12 @@ class Storage(Model):
     @property
     def deduplicates(self) -> bool:
         """Whether what replicas of Prometheus have scraped is shown as one."""
-        return self.backend != "local"
+        return self.backend not in ("local", "cortex")
 
     @property
     def product(self) -> str:
         """What the samples are kept with, by its key in versions.yaml; empty for Prometheus itself."""
-        return {"victoria": "victoria-metrics", "local": ""}.get(self.backend, "thanos")
+        return {"victoria": "victoria-metrics", "cortex": "cortex", "local": ""}.get(self.backend, "thanos")
 
 
 def storage_problems(config: StackConfig) -> Iterator[Problem]:
@@ -227,6 +260,8 @@ def storage_problems(config: StackConfig) -> Iterator[Problem]:
             yield Problem(f"storage.{key}", reason, hint=f"add `backend: {fitting[0]}`")
     if storage.backend == "victoria" and seconds(storage.victoria.retention) < DAY:
         yield Problem("storage.victoria.retention", "must be at least 1d", storage.victoria.retention)
+    if storage.backend == "cortex":
+        yield from _cortex_problems(config, storage)
     if not storage.thanos:
         return
     if bucket is None:
@@ -240,10 +275,28 @@ def storage_problems(config: StackConfig) -> Iterator[Problem]:
         yield Problem("retention.time", reason, config.retention_time)
 
 
+def _cortex_problems(config: StackConfig, storage: Storage) -> Iterator[Problem]:
+    bucket = storage.bucket
+    if seconds(storage.cortex.retention) < DAY:
+        yield Problem("storage.cortex.retention", "must be at least 1d", storage.cortex.retention)
+    if config.access:
+        hint = "backend victoria, thanos or s3, or leave `access` out"
+        yield Problem(
+            "storage.backend", "cannot be had with `access`: Cortex asks nobody for a password", "cortex", hint
+        )
+    if bucket is None:
+        return
+    yield from _bucket_problems(storage.backend, bucket)
+    if bucket.prefix:
+        yield Problem(
+            "storage.bucket.prefix", "cannot be had with backend cortex, which uses the whole bucket", bucket.prefix
+        )
+
+
 def _bucket_problems(backend: Backend, bucket: Bucket) -> Iterator[Problem]:
-    if backend == "s3":
+    if backend != "thanos":
         for key in sorted(bucket.model_fields_set & {*OWNED}):
-            reason = "is for a bucket that the stack makes; with backend s3 it is yours and only used"
+            reason = f"is for a bucket that the stack makes; with backend {backend} it is yours and only used"
             yield Problem(f"storage.bucket.{key}", reason, hint="`backend: thanos` makes and keeps it")
     if bucket.encryption == "none" and re.fullmatch(r"s3\..*amazonaws\.(com|com\.cn|eu)(:443)?", bucket.address):
         hint = "leave it out, for AWS encrypts in any case"

@@ -12,8 +12,8 @@ from components.config.own_files import own_name
 from components.context import Context
 from components.replicas import any_of, as_replica
 from components.rules import grafana_url, shown_dashboards, subjects_on
+from components.services import cortex
 from components.services.thanos import asked_by_people
-from components.services.victoria_metrics import NAME as VICTORIA_METRICS
 from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
 
@@ -199,6 +199,8 @@ def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, 
         host = service.entry_name or service.name
         source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{host}:{port.number}"}
         source |= _DATASOURCES[kind](context, planned) | _login(context, port.scheme)
+        if service.name == cortex.NAME:
+            source |= _of_tenant(context, source)
         if service.replica_of and port.scheme == "https":
             source["jsonData"] = {**source["jsonData"], "serverName": service.replica_of}
         sources.append(source)
@@ -214,8 +216,8 @@ def _shown(context: Context, services: Sequence[Service]) -> list[Service]:
 
 def _metrics(context: Context) -> str:
     """Network name of what answers queries: Prometheus, or what keeps all samples, from all replicas."""
-    if context.config.storage.backend == "victoria":
-        return VICTORIA_METRICS
+    if context.config.storage.remote:
+        return context.config.storage.product
     return asked_by_people(context) or "prometheus"
 
 
@@ -231,6 +233,15 @@ def _login(context: Context, scheme: str) -> dict[str, Any]:
             "basicAuthPassword": f"$__file{{{_CONFIG}/secrets/access-password}}",
             "tlsCACert": f"$__file{{{_CONFIG}/secrets/ca.crt}}",
         },
+    }
+
+
+def _of_tenant(context: Context, source: dict[str, Any]) -> dict[str, Any]:
+    """Cortex answers below a path, and only to who says whose samples are meant. The name is not a secret."""
+    return {
+        "url": f"{source['url']}{cortex.QUERY_PATH}",
+        "jsonData": {**source["jsonData"], "prometheusType": "Cortex", "httpHeaderName1": cortex.TENANT},
+        "secureJsonData": {"httpHeaderValue1": context.config.tenant},
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from components.context import Context
-from components.services import victoria_metrics
+from components.services import cortex, victoria_metrics
 
 
 def remote_write(context: Context, folder: str, replica_label: str) -> dict[str, Any]:
@@ -20,11 +20,11 @@ def remote_write(context: Context, folder: str, replica_label: str) -> dict[str,
     config, access = context.config, context.access
     if not config.storage.remote:
         return {}
-    name, port, path = victoria_metrics.NAME, victoria_metrics.PORT, victoria_metrics.WRITE_PATH
+    end = cortex if config.storage.backend == "cortex" else victoria_metrics
     queue = config.storage.remote_write
     target: dict[str, Any] = {
-        "name": name,
-        "url": f"{access.scheme}://{name}:{port}{path}",
+        "name": end.NAME,
+        "url": f"{access.scheme}://{end.NAME}:{end.PORT}{end.WRITE_PATH}",
         **access.client_config(folder),
         "queue_config": {
             "capacity": queue.capacity,
@@ -32,6 +32,10 @@ def remote_write(context: Context, folder: str, replica_label: str) -> dict[str,
             "max_samples_per_send": queue.max_samples_per_send,
         },
     }
+    if end is cortex:
+        target |= {"headers": {cortex.TENANT: config.tenant}, "send_exemplars": True}
+        # Its answer where more comes than it may take at a time; without this Prometheus throws those samples away.
+        target["queue_config"]["retry_on_http_429"] = True
     if len(context.replicas("prometheus")) > 1:
         target["write_relabel_configs"] = [{"regex": replica_label, "action": "labeldrop"}]
     return {"remote_write": [target]}

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
-from components.config.base import seconds
-from operations.running import Check, CheckFailed, Running
+from operations.checks.sent import fresh_samples
+from operations.running import Check, Running
 
 NAME = "victoria-metrics"
-SHOWN = 60
-"""Seconds after which a sample is shown at the latest: half a minute, and the way there."""
 
 
 def ready(running: Running) -> str:
@@ -19,19 +15,8 @@ def ready(running: Running) -> str:
 
 
 def has_fresh_samples(running: Running) -> str:
-    """A query there answers with samples of this stack that are not older than the last two scrapes."""
-    found = running.endpoint(NAME).prometheus(
-        "/api/v1/query", query=f'timestamp(up{{environment="{running.config.environment}"}})'
-    )["result"]
-    if not found:
-        raise CheckFailed(
-            "it has no sample of this stack",
-            "Prometheus' log says what it is answered when it sends; right after the first deployment wait a minute",
-        )
-    age = time.time() - max(float(each["value"][1]) for each in found)
-    if age > SHOWN + 2 * seconds(running.config.scrape.interval):
-        raise CheckFailed(f"its newest sample is {age:.0f} s old", "see runbooks/PrometheusRemoteWriteBehind.md")
-    return f"{len(found)} targets, the newest sample is {age:.0f} s old"
+    """The samples of now are in it."""
+    return fresh_samples(running, NAME)
 
 
 CHECKS = (

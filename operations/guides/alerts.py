@@ -96,7 +96,7 @@ def _about(subject: str) -> str:
     if subject in CLUSTER:
         return "On when the stack is on Kubernetes and watches this part of the cluster (`kubernetes.monitor`)."
     if subject == SENDING:
-        return "On when the stack keeps its samples in VictoriaMetrics (`storage`)."
+        return "On when the stack keeps its samples in VictoriaMetrics or Cortex (`storage`)."
     return "On when the product is deployed."
 
 

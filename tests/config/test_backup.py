@@ -102,3 +102,16 @@ def test_keeping_nothing_is_refused() -> None:
 def test_parts_that_there_are_not_are_named() -> None:
     assert "backup.include" in error(include=["jaeger"])
     assert "must name at least one" in error(include=[])
+
+
+@pytest.mark.parametrize("backend", ["victoria", "cortex"])
+def test_what_is_in_no_copy_is_left_out_knowingly(backend: str) -> None:
+    settings = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
+    with pytest.raises(StackFileError) as caught:
+        stack(storage=backend, backup=settings)
+    message = str(caught.value)
+    assert "1 problem" in message
+    assert f"backup.include: is required with storage.backend {backend}, whose samples are in no copy" in message
+    found = stack(storage=backend, backup={**settings, "include": ["grafana"]})
+    assert found.backup
+    assert found.backup.include == ("grafana",)

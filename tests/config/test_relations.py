@@ -17,8 +17,8 @@ SIZED = (
     "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics, backup"
 )
 SIZED += ", grafana-dump"
-PRODUCTS = f"{SIZED}, thanos, victoria-metrics"
-SIZED += ", victoria-metrics"
+PRODUCTS = f"{SIZED}, thanos, victoria-metrics, cortex"
+SIZED += ", victoria-metrics, cortex"
 SIZED += ", thanos-sidecar, thanos-store, thanos-query, thanos-query-frontend, thanos-compact"
 
 

@@ -10,7 +10,7 @@ import pytest
 from components.config import StackFileError, parse_stack
 from components.config.storage import Bucket
 from operations.guides.schema import stack_file_schema
-from tests.support import MINIMAL, changed
+from tests.support import ACCESS, MINIMAL, changed
 
 FILE = "stacks/Pulumi.test.yaml"
 BUCKET = {"name": "acme-metrics", "region": "eu-central-1"}
@@ -39,11 +39,13 @@ def bucket(**settings: Any) -> dict[str, Any]:
         storage(tls={"ca": {"secret": "a"}, "certificate": {"secret": "b"}, "key": {"secret": "c"}}),
         {"backend": "victoria"},
         {"backend": "victoria", "victoria": {"retention": "1d"}, "remote_write": {"max_shards": 10}},
+        "cortex",
+        {"backend": "cortex", "bucket": BUCKET, "cortex": {"tenant": "shop's", "retention": "1d", "max_series": 1000}},
     ],
 )
 def test_what_is_allowed_is_allowed_by_the_schema_too(value: Any) -> None:
     data = {**MINIMAL, "storage": value}
-    assert parse_stack(data, FILE).storage.thanos is (value != "local" and value["backend"] in ("thanos", "s3"))
+    assert parse_stack(data, FILE).storage.thanos is (isinstance(value, dict) and value["backend"] in ("thanos", "s3"))
     jsonschema.validate({"config": {"observatory:stack": data}}, stack_file_schema())
 
 
@@ -80,21 +82,59 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"storage": {"backend": "victoria", "bucket": BUCKET}},
-        "storage.bucket: is for backend thanos or s3 only\n      hint: add `backend: thanos`",
+        "storage.bucket: is for backend thanos or s3 or cortex only\n      hint: add `backend: thanos`",
     ),
     (
         {"storage": {"remote_write": {"max_shards": 10}}},
-        "storage.remote_write: is for backend victoria only\n      hint: add `backend: victoria`",
+        "storage.remote_write: is for backend victoria or cortex only\n      hint: add `backend: victoria`",
+    ),
+    (
+        {"storage": {"backend": "cortex", "cortex": {"retention": "23h"}}},
+        "storage.cortex.retention (is 23h): must be at least 1d",
+    ),
+    (
+        {"storage": "cortex", "access": ACCESS},
+        (
+            "storage.backend (is cortex): cannot be had with `access`: Cortex asks nobody for a password\n"
+            "      hint: backend victoria, thanos or s3, or leave `access` out"
+        ),
+    ),
+    (
+        {"storage": {"backend": "cortex", "bucket": {**BUCKET, "prefix": "a"}}},
+        "storage.bucket.prefix (is a): cannot be had with backend cortex, which uses the whole bucket",
+    ),
+    (
+        {"storage": {"backend": "cortex", "bucket": {**BUCKET, "adopt": True}}},
+        (
+            "storage.bucket.adopt: is for a bucket that the stack makes; "
+            "with backend cortex it is yours and only used\n"
+            "      hint: `backend: thanos` makes and keeps it"
+        ),
+    ),
+    (
+        {"storage": "cortex", "high_availability": {"prometheus": 2, "one_host": True}},
+        (
+            "high_availability.prometheus (is 2): nothing would make their samples one: Cortex as one program "
+            "refuses what it has from the other\n"
+            "      hint: leave it out, or keep samples in a bucket: `storage: {backend: thanos, ...}`"
+        ),
+    ),
+    (
+        {"storage": {"backend": "cortex", "victoria": {"retention": "2d"}}},
+        "storage.victoria: is for backend victoria only\n      hint: add `backend: victoria`",
     ),
     ({"storage": "s3"}, f"{NEEDED} s3{EXAMPLE}"),
     ({"storage": "thanos"}, f"{NEEDED} thanos{EXAMPLE}"),
     (
         {"storage": "loca"},
-        "storage (is 'loca'): input should be 'local', 'thanos', 's3' or 'victoria'\n      hint: did you mean local?",
+        (
+            "storage (is 'loca'): input should be 'local', 'thanos', 's3', 'victoria' or 'cortex'\n"
+            "      hint: did you mean local?"
+        ),
     ),
     (
         {"storage": {"bucket": BUCKET}},
-        "storage.bucket: is for backend thanos or s3 only\n      hint: add `backend: thanos`",
+        "storage.bucket: is for backend thanos or s3 or cortex only\n      hint: add `backend: thanos`",
     ),
     (
         {"storage": {"retention": {"raw": "30d"}}},

@@ -28,6 +28,8 @@ class Fake:
 
     routes: dict[tuple[str, str], Route] = field(default_factory=dict)
     seen: list[str] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those of the last request."""
 
     def answer(self, method: str, target: str, body: Any) -> Answer:
         """The answer to one request."""
@@ -53,6 +55,7 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
         def _serve(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
+            fake.headers = dict(self.headers)
             status, data = fake.answer(self.command, self.path, body)
             raw = data.encode() if isinstance(data, str) else json.dumps(data).encode()
             self.send_response(status)

@@ -1,0 +1,93 @@
+"""Samples on both sides of remote write: those that Prometheus has, and those of the database that it sends them to."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+import httpx
+
+from tests.e2e.engine import until
+from tests.e2e.stack import Stack
+
+WAITING = 5
+"""Seconds that a sample waits in Prometheus at most before it is sent."""
+VISIBLE = WAITING + 5
+"""Seconds after which raw samples are to be had from the database."""
+_NAMES = ("up", "scrape_samples_scraped", "scrape_duration_seconds", "process_cpu_seconds_total")
+"""Series that every target has."""
+Samples = set[tuple[tuple[tuple[str, str], ...], float, str]]
+"""Labels, time and value of each."""
+
+
+class Remote:
+    """A database by its service's name, which is published. `below` is the path of its query API."""
+
+    def __init__(self, stack: Stack, name: str, below: str = "", headers: dict[str, str] | None = None) -> None:
+        self.stack, self.name, self.below, self.headers = stack, name, below, headers or {}
+
+    def query(self, expression: str, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+        """The series that it answers a query with; `headers` in place of the usual ones."""
+        return _query(self.stack, self.name, self.below, expression, None, headers or self.headers)
+
+    def samples(self, start: float, end: float) -> Samples:
+        """All raw samples of some series, without what Prometheus adds on their way out."""
+        return _samples(self.stack, self.name, self.below, start, end, self.headers)
+
+    def answers(self) -> bool:
+        """Whether it does."""
+        try:
+            return bool(self.query("vector(1)"))
+        except (httpx.TransportError, httpx.HTTPStatusError):
+            return False
+
+    def awaited(self) -> None:
+        """Wait until it answers."""
+        until(self.answers, f"{self.name} answers")
+
+    def compare(self, start: float, end: float) -> tuple[int, Samples]:
+        """How many samples Prometheus has, and those of them that are not here. There are none besides."""
+        until(lambda: time.time() > end + VISIBLE, "the samples are to be seen", VISIBLE + 5)
+        own, kept = samples(self.stack, start, end), self.samples(start, end)
+        assert kept <= own
+        assert len(own) > 20
+        return len(own), own - kept
+
+
+def samples(stack: Stack, start: float, end: float) -> Samples:
+    """The same of Prometheus itself."""
+    return _samples(stack, "prometheus", "", start, end, {})
+
+
+def pending(stack: Stack) -> float:
+    """Samples that wait in Prometheus to be sent."""
+    return sum(float(each["value"][1]) for each in stack.query("prometheus_remote_storage_samples_pending"))
+
+
+def lag(stack: Stack) -> float:
+    """Seconds between the newest sample of Prometheus and the newest that has arrived."""
+    name = 'prometheus_remote_storage_queue_highest_{}timestamp_seconds{{job="prometheus"}}'
+    (found,) = stack.query(f"{name.format('')} - {name.format('sent_')}")
+    return float(found["value"][1])
+
+
+def _query(
+    stack: Stack, product: str, below: str, expression: str, at: float | None, headers: dict[str, str]
+) -> list[dict[str, Any]]:
+    parameters = {"query": expression} | ({} if at is None else {"time": f"{at:.3f}"})
+    with stack.http(product) as client:
+        answer = client.get(f"{below}/api/v1/query", params=parameters, headers=headers).raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["data"]["result"]
+    return found
+
+
+def _samples(stack: Stack, product: str, below: str, start: float, end: float, headers: dict[str, str]) -> Samples:
+    found: Samples = set()
+    for name in _NAMES:
+        for series in _query(stack, product, below, f"{name}[{end - start:.0f}s]", end, headers):
+            labels = tuple(sorted((k, v) for k, v in series["metric"].items() if k != "environment"))
+            # A series' end is a sample too, which VictoriaMetrics shows as NaN and Prometheus not at all.
+            numbers = ((float(at), float(value)) for at, value in series["values"])
+            found |= {(labels, at, f"{value:.6g}") for at, value in numbers if not math.isnan(value)}
+    return found
