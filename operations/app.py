@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import typer
 
-from operations.commands import backups, reading, reviewing, running, starting
+from operations.commands import backups, proving, reading, reviewing, running, starting
 
 # Without rich: its import takes as long as planning a stack.
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-FAMILIES = (starting, reading, running, reviewing, backups)
+FAMILIES = (starting, reading, running, proving, reviewing, backups)
 for module in FAMILIES:
     app.add_typer(module.family)
 

@@ -62,7 +62,13 @@ class Pulumi:
     def _command(self, arguments: Sequence[str]) -> list[str]:
         """The stack file counts, wherever it lies; Pulumi itself only knows the project's folder."""
         command = [self.program(), *arguments, "--stack", self.stack, "--non-interactive"]
-        if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in ("config", "destroy", "up"):
+        if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in (
+            "config",
+            "destroy",
+            "preview",
+            "refresh",
+            "up",
+        ):
             command += ["--config-file", str(self.file.resolve())]
         return command
 

@@ -92,6 +92,11 @@ def _ports(config: StackConfig) -> dict[str, tuple[str, str, str]]:
     return _PORTS
 
 
+def endpoint_ports(config: StackConfig) -> set[tuple[str, str]]:
+    """Service and port of every endpoint: what a way into a cluster is needed to."""
+    return {(product, port) for product, port, _ in _ports(config).values()}
+
+
 def connect(config: StackConfig, plan: Plan, secrets: Secrets) -> tuple[dict[str, Endpoint], dict[str, str]]:
     """The endpoints that can be reached from here, and why the others cannot."""
     engine = config.docker.host or os.environ.get("DOCKER_HOST", "")
@@ -186,7 +191,7 @@ def verify_command(
     """Verify a stack and print what was found."""
     start = time.monotonic()
     config, plan = plan_stack_file(stack)
-    with forwarded(config, plan, {(product, port) for product, port, _ in _ports(config).values()}) as reached:
+    with forwarded(config, plan, endpoint_ports(config)) as reached:
         secrets = Secrets(stack, password_file, ca_file)
         return _verify_reached(config, reached, secrets, start, json, patience, junit)
 

@@ -16,7 +16,20 @@ from operations import console
 from operations.results import Result, Status
 
 ROOT = Path(__file__).resolve().parents[2]
-COMMANDS = ("new", "cost", "render", "validate", "plan", "route", "verify", "certs", "schema", "down", "destroy")
+COMMANDS = (
+    "new",
+    "cost",
+    "drift",
+    "render",
+    "validate",
+    "plan",
+    "route",
+    "verify",
+    "certs",
+    "schema",
+    "down",
+    "destroy",
+)
 
 
 def observatory(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
