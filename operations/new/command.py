@@ -20,7 +20,7 @@ from operations import console
 from operations.new import file
 from operations.new.choices import EXPORTERS, SECRETS
 from operations.new.commented import stack_text
-from operations.new.dialogue import Answers, Question, fill, on_terminal
+from operations.new.dialogue import TAKE, Answers, Question, fill, on_terminal
 from operations.new.found import Found
 from operations.new.wishes import Wishes, exposing, service, stack_data
 from operations.plan import describe, lines
@@ -143,6 +143,8 @@ def made(stack: str, given: Mapping[str, Any], force: bool, ask: Asker | None, q
         raise StackFileError(name, [Problem("environment", reason, environment)])
     old = file.kept(path, force)
     found = _found(given, quiet)
+    if ask and any(each.service for each in found) and ask(TAKE) != "yes":
+        found = []
 
     def data_of(answers: Answers) -> dict[str, Any]:
         data = stack_data(wishes(environment, answers, found))

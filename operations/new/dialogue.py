@@ -99,6 +99,8 @@ GROUPS: tuple[tuple[Question, ...], ...] = (
     (Question("access", "TLS and a password for every UI", "no", YES_NO),),
 )
 
+TAKE = Question("discover", "Take the services that were found", "yes", YES_NO)
+
 
 def fill(
     given: Mapping[str, Any], ask: Callable[[Question], str] | None, check: Callable[[Answers], object]

@@ -21,7 +21,10 @@ from typer.testing import CliRunner
 from components.config import load_stack_file
 from components.yaml_text import load
 from operations.app import app
+from operations.new import on_docker
+from operations.new.command import new_command
 from operations.new.dialogue import GROUPS, Question, fill
+from operations.new.found import Found
 
 ROOT = Path(__file__).resolve().parents[3]
 QUESTIONS = {question.key: question for group in GROUPS for question in group}
@@ -155,6 +158,30 @@ def test_a_wrong_answer_is_asked_again(capsys: pytest.CaptureFixture[str]) -> No
     assert fill({}, ask, lambda _: None)["tracing"] == "jaeger"
     assert asked.count("tracing") == 2
     assert "jager: is not to be had" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("answer", "names"), [("yes", ["shop"]), ("no", [])])
+def test_what_is_found_is_taken_only_with_consent(
+    file: Path, monkeypatch: pytest.MonkeyPatch, answer: str, names: list[str]
+) -> None:
+    service = {"name": "shop", "team": "web", "discovery": {"static": {"targets": ["shop:80"]}}}
+    monkeypatch.setattr(
+        on_docker, "discover", lambda _host, _team: [Found("shop-1", "answers", service, ("shop_net",))]
+    )
+    ask, asked = answering(discover=answer)
+    given: dict[str, Any] = {
+        "discover": True,
+        "team": None,
+        "platform": None,
+        "context": None,
+        "network": [],
+        "demo": False,
+    }
+    new_command(str(file), {**given, "port_offset": 0}, dry_run=False, force=False, yes=False, json=False, ask=ask)
+    config = load_stack_file(str(file))
+    assert [each.name for each in config.services] == names
+    assert config.docker.networks == (("shop_net",) if names else ())
+    assert asked[0] == "discover"
 
 
 def _until(terminal: int, words: bytes, seconds: float = 20) -> bytes:
