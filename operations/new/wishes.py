@@ -160,7 +160,7 @@ def _kept(wishes: Wishes) -> dict[str, Any]:
 def _replicas(wishes: Wishes) -> dict[str, Any]:
     """As many of each program as can be of use with what else is asked for."""
     wanted: dict[str, Any] = {"alertmanager": 3}
-    if wishes.storage != "local":
+    if wishes.storage not in ("local", "cortex"):  # where nothing makes the samples of two one
         wanted["prometheus"] = 2
     if wishes.grafana_database:
         wanted["grafana"] = 2

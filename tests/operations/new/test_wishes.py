@@ -53,7 +53,7 @@ def wanted(draw: some.DrawFn) -> Wishes:
         grafana_database=draw(some.sampled_from(("", "db.example.com"))),
         storage=storage,
         bucket=BUCKET | endpoint if storage in choices.BUCKETS else {},
-        access=draw(some.booleans()),
+        access=draw(some.booleans()) and storage != "cortex",  # which asks nobody for a password
         demo=draw(some.booleans()) and platform == "docker",
         port_offset=draw(some.sampled_from((0, 100))),
     )
