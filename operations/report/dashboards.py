@@ -20,9 +20,9 @@ def dashboard_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     for uid in [uid for uid in new if uid not in old]:
         yield Change("dashboards", new[uid]["title"], "added", "", _count(new[uid]))
     for uid in [uid for uid in new if uid in old and old[uid] != new[uid]]:
-        yield Change(
-            "dashboards", new[uid]["title"], _difference(old[uid], new[uid]), _count(old[uid]), _count(new[uid])
-        )
+        counts = _count(old[uid]), _count(new[uid])
+        told = counts if counts[0] != counts[1] else ("", "")
+        yield Change("dashboards", new[uid]["title"], _difference(old[uid], new[uid]), *told)
 
 
 def _boards(snapshot: Snapshot) -> dict[str, dict[str, Any]]:

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from operations.report.change import DANGERS, SECTIONS, Change
-from operations.report.report import Report, Reports, shortened
+from operations.report.report import Report, Reports, sentence, shortened
 
 MOST = 60_000
 """Characters; GitHub takes 65,536 in a comment, and `pulumi preview` needs some."""
-_LONGEST_VALUE, _FOLDED, _NAMED = 140, 12, 3
+_LONGEST_VALUE, _FOLDED, _NAMED = 140, 8, 3
 _SPECIAL = re.compile(r"([\\`*_<>\[\]|~#])")
 
 
@@ -66,9 +66,8 @@ def _stack(report: Report) -> Iterator[str]:
 
 
 def _sentence(change: Change) -> str:
-    before, after = shortened(change.before, change.after, 60)
-    values = f": {_code(before) or '-'} → {_code(after) or '-'}" if before or after else ""
-    return f"{_plain(change.name)} {_plain(change.what)}{values}"
+    before, after = map(_code, shortened(change.before, change.after, 60))
+    return sentence(Change("", _plain(change.name), _plain(change.what), before, after), " → ")
 
 
 def _section(heading: str, changes: Sequence[Change]) -> str:
@@ -76,13 +75,15 @@ def _section(heading: str, changes: Sequence[Change]) -> str:
     head = ["", "Change", *(["Before", "After"] if valued else [])]
     rows = []
     for change in changes:
-        name = f"**{_plain(change.name)}**" if change.danger else _plain(change.name)
-        what = _plain(change.what) + (f" ⚠ {change.danger}" if change.danger else "")
+        # Which danger it is stands above: here its name would only make the column wider.
+        name = f"⚠ **{_plain(change.name)}**" if change.danger else _plain(change.name)
         values = shortened(change.before, change.after, _LONGEST_VALUE) if valued else ()
-        rows.append([name, what, *map(_code, values)])
+        rows.append([name, _plain(change.what), *map(_code, values)])
     table = _table(head, rows)
     if len(rows) > _FOLDED:
-        return f"<details><summary><b>{heading}</b> ({len(rows)})</summary>\n\n{table}\n</details>\n"
+        warned = sum(bool(change.danger) for change in changes)
+        count = f"{len(rows)}, {warned} with ⚠" if warned else str(len(rows))
+        return f"<details><summary><b>{heading}</b> ({count})</summary>\n\n{table}\n</details>\n"
     return f"#### {heading}\n\n{table}"
 
 

@@ -70,10 +70,10 @@ def as_json(reports: Reports) -> dict[str, Any]:
     }
 
 
-def sentence(change: Change, arrow: str = "->") -> str:
-    """A change in one line."""
-    values = f": {change.before or '-'} {arrow} {change.after or '-'}" if change.before or change.after else ""
-    return f"{change.name} {change.what}{values}"
+def sentence(change: Change, arrow: str = " -> ") -> str:
+    """A change in one line; of what is new or gone, the one value that there is."""
+    values = arrow.join(filter(None, (change.before, change.after)))
+    return f"{change.name} {change.what}" + (f": {values}" if values else "")
 
 
 def shortened(before: str, after: str, most: int) -> tuple[str, str]:

@@ -41,5 +41,5 @@ def _stack(base: str, report: Report) -> Iterator[str]:
 
 def _row(change: Change) -> list[str]:
     before, after = shortened(change.before, change.after, _LONGEST)
-    values = f"{before or '-'} -> {after or '-'}" if before or after else ""
+    values = " -> ".join(filter(None, (before, after)))
     return [change.name, change.what, values, f"[{change.danger}]" if change.danger else ""]
