@@ -12,6 +12,8 @@ from operations.report.report import Report, Reports, sentence, shortened
 MOST = 60_000
 """Characters; GitHub takes 65,536 in a comment, and `pulumi preview` needs some."""
 _LONGEST_VALUE, _FOLDED, _NAMED = 140, 8, 3
+_FOLDED_RECORDS = 3
+"""Their expressions are long, and what comes of them stands with the alerts."""
 _SPECIAL = re.compile(r"([\\`*_<>\[\]|~#])")
 
 
@@ -62,7 +64,8 @@ def _stack(report: Report) -> Iterator[str]:
             lines.append(">")
         yield "\n".join(lines[:-1]) + "\n"
     for section, group in groupby(report.changes, key=lambda change: change.section):
-        yield _section(SECTIONS[section], list(group))
+        changes = list(group)
+        yield _section(SECTIONS[section], changes, _FOLDED if section != "recorded" else _FOLDED_RECORDS)
 
 
 def _sentence(change: Change) -> str:
@@ -70,7 +73,7 @@ def _sentence(change: Change) -> str:
     return sentence(Change("", _plain(change.name), _plain(change.what), before, after), " → ")
 
 
-def _section(heading: str, changes: Sequence[Change]) -> str:
+def _section(heading: str, changes: Sequence[Change], most: int) -> str:
     valued = any(change.before or change.after for change in changes)
     head = ["", "Change", *(["Before", "After"] if valued else [])]
     rows = []
@@ -80,7 +83,7 @@ def _section(heading: str, changes: Sequence[Change]) -> str:
         values = shortened(change.before, change.after, _LONGEST_VALUE) if valued else ()
         rows.append([name, _plain(change.what), *map(_code, values)])
     table = _table(head, rows)
-    if len(rows) > _FOLDED:
+    if len(rows) > most:
         warned = sum(bool(change.danger) for change in changes)
         count = f"{len(rows)}, {warned} with ⚠" if warned else str(len(rows))
         return f"<details><summary><b>{heading}</b> ({count})</summary>\n\n{table}\n</details>\n"

@@ -7,7 +7,7 @@ from typing import Any
 
 from components.config.base import duration_text, seconds
 from components.notes import routed_labels
-from components.services.alertmanager_routes import NOBODY
+from components.services.alertmanager_routes import NOBODY, VERIFICATION
 from operations.chain import receivers_of
 from operations.report.change import Change, listed
 from operations.report.flat import differing, file_of
@@ -128,7 +128,7 @@ def _receivers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[
     """What a receiver of the same name sends to, where that is not the same."""
     old, new = ({each["name"]: each for each in config.get("receivers") or ()} for config in (before, after))
     told = set()
-    for name in [name for name in new if name in old]:
+    for name in [name for name in new if name in old and name != VERIFICATION]:
         for path, mine, other in differing(old[name], new[name]):
             if (path, mine, other) not in told:
                 told.add((path, mine, other))
