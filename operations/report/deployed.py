@@ -85,7 +85,7 @@ def _files(inputs: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _program(inputs: Mapping[str, Any], files: dict[str, str], prefix: str, volumes: set[str]) -> Program:
-    ports = [_port(each) for each in inputs.get("ports") or ()]
+    ports = [_port(each) for each in sorted(inputs.get("ports") or (), key=lambda each: int(each["internal"]))]
     mounted = [each.get("volumeName", "").removeprefix(prefix) for each in inputs.get("volumes") or ()]
     name = inputs["name"].removeprefix(prefix)
     digest = _labels(inputs).get("observatory.config-digest", "")

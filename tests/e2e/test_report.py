@@ -54,7 +54,9 @@ def test_a_stack_that_was_never_deployed_is_new(stack: Stack) -> None:
     """There is nothing to compare with, which is said."""
     name = f"{stack.environment}-new"
     text = stack.file.read_text().replace(f"environment: {stack.environment}", f"environment: {name}")
-    (stack.file.parent / f"Pulumi.{name}.yaml").write_text(text)
+    file = stack.file.parent / f"Pulumi.{name}.yaml"
+    file.write_text(text)
     outcome = stack.project.run("./observatory", "report", name, "--base", "deployed")
+    file.unlink()
     assert outcome.code == 0, outcome
     assert f"{name} is new: it was never deployed" in outcome.output
