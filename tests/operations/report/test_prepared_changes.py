@@ -141,7 +141,17 @@ def test_a_bad_stack_file_in_the_base_is_told_as_it_is(repository: Repository) -
     assert "Traceback" not in done.stderr
 
 
+def test_a_base_with_a_link_out_of_the_repository(repository: Repository) -> None:
+    (repository.folder / "away").symlink_to("/etc")
+    repository.git("add", "--all")
+    repository.git("commit", "--quiet", "--message", "a link")
+    assert repository.report("shop")["stacks"][0]["changes"] == []
+
+
 def test_without_git(repository: Repository, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     done = repository.observatory("report", "shop")
-    assert (done.returncode, done.stderr) == (1, "error: git is not on this machine, and it is what knows revisions\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "error: git is not on this machine\nhint: it reads the other revision\n",
+    )
