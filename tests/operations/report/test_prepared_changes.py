@@ -153,5 +153,5 @@ def test_without_git(repository: Repository, monkeypatch: pytest.MonkeyPatch, tm
     done = repository.observatory("report", "shop")
     assert (done.returncode, done.stderr) == (
         1,
-        "error: git is not on this machine\nhint: it reads the other revision\n",
+        "error: git is not on this machine, and it is what knows revisions\n",
     )
