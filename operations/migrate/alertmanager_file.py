@@ -12,7 +12,7 @@ from components.config.alerting import RETENTION
 from components.config.base import duration_text, is_duration, seconds
 from components.config.routing import Route, TimeInterval
 from operations.migrate import names
-from operations.migrate.output import Bundle
+from operations.migrate.output import Bundle, attempt
 from operations.migrate.receivers import channels_of
 from operations.migrate.report import Node
 
@@ -27,7 +27,12 @@ class _CannotBeSaid(Exception):
 
 
 def migrate_alertmanager(bundle: Bundle, root: Node) -> None:
-    """The whole file. Tried once on a copy: what no route leads to in the end is not made, and said to be unused."""
+    """The whole file."""
+    attempt(bundle, root, "file", lambda: _both_times(bundle, root))
+
+
+def _both_times(bundle: Bundle, root: Node) -> None:
+    """First on a copy: what no route leads to in the end is not made, and said to be unused."""
     trial = copy.deepcopy(bundle)
     channels = _migrate(trial, root, frozenset())
     alerting = trial.stack["alerting"]

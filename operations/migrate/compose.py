@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from operations.migrate.alertmanager_file import migrate_alertmanager
 from operations.migrate.compose_settings import migrate_command, migrate_environment, migrate_ports, split_words
 from operations.migrate.grafana.boards import migrate_board, safe_folder
 from operations.migrate.mounted import Mounted, mounts
-from operations.migrate.output import Bundle
+from operations.migrate.output import Bundle, attempt
 from operations.migrate.prometheus_file import migrate_prometheus
 from operations.migrate.report import Node
 from operations.migrate.rules import migrate_rules
@@ -63,7 +64,7 @@ def migrate_compose(bundle: Bundle, path: Path, team: str) -> None:
         if not isinstance(each.value, dict):
             bundle.report.impossible(each, "service", str(each.path[-1]), "it is no mapping")
         elif product:
-            _product(bundle, each, product, path.parent, team, taken)
+            attempt(bundle, each, "service", partial(_product, bundle, each, product, path.parent, team, taken))
         else:
             why = "is no part of a monitoring stack here"
             todo = "keep it running where it is; what it exposes is scraped if prometheus.yml said so"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from operations.migrate.alertmanager_file import migrate_alertmanager
 from operations.migrate.grafana.boards import migrate_board
 from operations.migrate.kubernetes_monitors import migrate_monitor
 from operations.migrate.kubernetes_sizes import fitting_sizes, migrate_claim, migrate_limits, size
-from operations.migrate.output import Bundle
+from operations.migrate.output import Bundle, attempt
 from operations.migrate.report import Node
 from operations.migrate.rules import migrate_rules
 from operations.migrate.scrape_jobs import migrate_jobs
@@ -44,14 +45,14 @@ def migrate_values(bundle: Bundle, path: Path, context: str | None, team: str) -
         bundle.notes.append("Set `kubernetes.context` to a context of your kubeconfig.")
     taken: set[str] = set()
     if node := root.get("prometheus"):
-        _prometheus(bundle, node, team)
+        attempt(bundle, node, "settings", partial(_prometheus, bundle, node, team))
     if node := root.get("alertmanager"):
-        _alertmanager(bundle, node)
+        attempt(bundle, node, "settings", partial(_alertmanager, bundle, node))
     if node := root.get("grafana"):
-        _grafana(bundle, node)
+        attempt(bundle, node, "settings", partial(_grafana, bundle, node))
     for key in ("additionalPrometheusRulesMap", "additionalPrometheusRules"):
         if node := root.get(key):
-            _rules(bundle, node, taken, team)
+            attempt(bundle, node, "rule files", partial(_rules, bundle, node, taken, team))
     if node := root.get("defaultRules"):
         why = "the stack has rules of its own for the cluster and for itself"
         bundle.report.approximated(node, "rules of the chart", "defaultRules", why, "see docs/guide/alerts.md")

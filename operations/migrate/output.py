@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ from components.config.load import KEY
 from components.yaml_text import dump
 from operations.errors import CommandError
 from operations.migrate import names
-from operations.migrate.report import Report, as_json, as_markdown
+from operations.migrate.report import Node, Report, as_json, as_markdown
 from operations.render import write_tree
 
 REPORT = "REPORT.md"
+_FOUND = ("stack", "rules", "dashboards", "secrets", "notes", "extra")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +118,20 @@ class Bundle:
         text += [f"1. Set the secret `{each.name}`: its value was in {each.where}." for each in self.secrets]
         text += ["1. Move the stack file to `stacks/`, with the folders `rules` and `dashboards` beside it."]
         return "\n".join(text)
+
+
+def attempt(bundle: Bundle, node: Node, kind: str, work: Callable[[], None]) -> None:
+    """Read one part of a source. One that is not of the shape of such files is reported, and leaves nothing behind."""
+    before = {name: copy.deepcopy(getattr(bundle, name)) for name in _FOUND}
+    items, covered = list(bundle.report.items), dict(bundle.report.covered)
+    try:
+        work()
+    except (AttributeError, TypeError, ValueError, KeyError, IndexError):
+        for name, value in before.items():
+            setattr(bundle, name, value)
+        bundle.report.items, bundle.report.covered = items, covered
+        why = "something in it is not of the shape that such a file has"
+        bundle.report.impossible(node, kind, node.place or node.file, why, "correct it, then migrate again")
 
 
 def alert_name(wanted: str, taken: set[str]) -> str:

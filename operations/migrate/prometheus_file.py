@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from components.config.base import is_duration, seconds
-from operations.migrate.output import Bundle
+from operations.migrate.output import Bundle, attempt
 from operations.migrate.report import Node
 from operations.migrate.scrape_jobs import migrate_jobs, own_program, static_targets
 
@@ -23,13 +23,14 @@ def migrate_prometheus(bundle: Bundle, root: Node, folder: Path | None, team: st
     """The whole file; rule files are for the caller, who knows where they are."""
     report = bundle.report
     if general := root.get("global"):
-        _global(bundle, general)
+        attempt(bundle, general, "settings", lambda: _global(bundle, general))
     if jobs := root.get("scrape_configs"):
         migrate_jobs(bundle, jobs, folder, team)
     if files := root.get("rule_files"):
-        report.carried(files, "rule files", ", ".join(map(str, files.value)), "each rule is an item of its own")
+        named = ", ".join(map(str, files.value if isinstance(files.value, list) else [files.value]))
+        report.carried(files, "rule files", named, "each rule is an item of its own")
     if alerting := root.get("alerting"):
-        _alerting(bundle, alerting)
+        attempt(bundle, alerting, "alerting", lambda: _alerting(bundle, alerting))
     for key, (why, todo) in _WHY.items():
         if found := root.get(key):
             for each in found.items() if isinstance(found.value, list) else (found,):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import promql_parser as promql
@@ -10,10 +11,10 @@ import promql_parser as promql
 from components.config.base import is_duration
 from operations import programs
 from operations.migrate import names
-from operations.migrate.output import Bundle, alert_name
+from operations.migrate.output import Bundle, alert_name, attempt
 from operations.migrate.report import Node
 
-_GROUP = ("interval", "limit", "query_offset", "labels")
+_KEPT = ("interval", "limit", "query_offset", "labels")
 _RULE = ("expr", "for", "keep_firing_for", "labels", "annotations")
 CATEGORY, TEAM, SEVERITY = "migrated", "platform", "warning"
 
@@ -39,29 +40,33 @@ def migrate_rules(bundle: Bundle, groups: Node, file: str, taken: set[str], team
     """All groups of a rule file, each rule one item; `taken` are names of alerts so far."""
     seen: set[tuple[str, str]] = set()
     for group in groups.items():
-        name = group.value.get("name") if isinstance(group.value, dict) else None
-        rules = group.get("rules")
-        if not isinstance(name, str) or rules is None or not isinstance(rules.value, list):
-            bundle.report.impossible(group, "rule group", group.place, "it has no name or no rules")
+        attempt(bundle, group, "rule group", partial(_group, bundle, group, file, taken, team, seen))
+
+
+def _group(bundle: Bundle, group: Node, file: str, taken: set[str], team: str, seen: set[tuple[str, str]]) -> None:
+    name = group.value.get("name") if isinstance(group.value, dict) else None
+    rules = group.get("rules")
+    if not isinstance(name, str) or rules is None or not isinstance(rules.value, list):
+        bundle.report.impossible(group, "rule group", group.place, "it has no name or no rules")
+        return
+    kept: dict[str, Any] = {"name": name}
+    kept |= {key: group.value[key] for key in _KEPT if group.value.get(key) is not None}
+    found: list[dict[str, Any]] = []
+    second: list[dict[str, Any]] = []
+    for rule in rules.items():
+        made = _rule(bundle, rule, taken, team)
+        if made is None:
             continue
-        kept: dict[str, Any] = {"name": name}
-        kept |= {key: group.value[key] for key in _GROUP if group.value.get(key) is not None}
-        found: list[dict[str, Any]] = []
-        second: list[dict[str, Any]] = []
-        for rule in rules.items():
-            made = _rule(bundle, rule, taken, team)
-            if made is None:
-                continue
-            identity = (made.get("record", made.get("alert", "")), repr(sorted(made.get("labels", {}).items())))
-            # promtool refuses two rules of one name and the same labels in one file, not in two.
-            (second if identity in seen else found).append(made)
-            seen.add(identity)
-        bundle.report.carried(group, "rule group", name, keys=("name", *_GROUP))
-        bundle.report.rest(group, "Prometheus knows no such key of a group")
-        if found:
-            bundle.add_rules(file, kept | {"rules": found})
-        for number, twin in enumerate(second, 2):
-            bundle.add_rules(f"{file}-{number}", kept | {"rules": [twin]})
+        identity = (made.get("record", made.get("alert", "")), repr(sorted(made.get("labels", {}).items())))
+        # promtool refuses two rules of one name and the same labels in one file, not in two.
+        (second if identity in seen else found).append(made)
+        seen.add(identity)
+    bundle.report.carried(group, "rule group", name, keys=("name", *_KEPT))
+    bundle.report.rest(group, "Prometheus knows no such key of a group")
+    if found:
+        bundle.add_rules(file, kept | {"rules": found})
+    for number, twin in enumerate(second, 2):
+        bundle.add_rules(f"{file}-{number}", kept | {"rules": [twin]})
 
 
 def _rule(bundle: Bundle, node: Node, taken: set[str], team: str) -> dict[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from components.config.stack import OWN_JOBS
 from components.yaml_text import dump
 from operations.migrate import names
 from operations.migrate.clients import client_settings
-from operations.migrate.output import Bundle
+from operations.migrate.output import Bundle, attempt
 from operations.migrate.relabelling import relabelled
 from operations.migrate.report import Node
 
@@ -52,20 +53,24 @@ def own_program(host: str, port: int | None = None) -> str:
 def migrate_jobs(bundle: Bundle, jobs: Node, folder: Path | None, team: str) -> None:
     """Every scrape job is one item. `folder` is where files that they name are looked for."""
     for job in jobs.items():
-        if not isinstance(job.value, dict) or not isinstance(job.value.get("job_name"), str):
-            bundle.report.impossible(job, "scrape job", job.place, "it has no job_name")
-        elif _is_probe(job.value):
-            _probes(bundle, job, team)
-        elif program := _own_job(job.value):
-            bundle.report.approximated(
-                job,
-                "scrape job",
-                job.value["job_name"],
-                f'the stack\'s own {program} takes its place, with job="{program}"',
-                "write that name into queries of yours that select the old one",
-            )
-        else:
-            _service(bundle, job, folder, team)
+        attempt(bundle, job, "scrape job", partial(_job, bundle, job, folder, team))
+
+
+def _job(bundle: Bundle, job: Node, folder: Path | None, team: str) -> None:
+    if not isinstance(job.value, dict) or not isinstance(job.value.get("job_name"), str):
+        bundle.report.impossible(job, "scrape job", job.place, "it has no job_name")
+    elif _is_probe(job.value):
+        _probes(bundle, job, team)
+    elif program := _own_job(job.value):
+        bundle.report.approximated(
+            job,
+            "scrape job",
+            job.value["job_name"],
+            f'the stack\'s own {program} takes its place, with job="{program}"',
+            "write that name into queries of yours that select the old one",
+        )
+    else:
+        _service(bundle, job, folder, team)
 
 
 def static_targets(job: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:

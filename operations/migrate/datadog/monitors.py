@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from components.config.base import duration_text
@@ -12,7 +13,7 @@ from operations.migrate.datadog.messages import lost_options, plain, template, w
 from operations.migrate.datadog.queries import Call, Condition, Query, Unreadable, parse_condition
 from operations.migrate.datadog.table import label
 from operations.migrate.datadog.translate import CannotTranslate, Translation
-from operations.migrate.output import Bundle, alert_name
+from operations.migrate.output import Bundle, alert_name, attempt
 from operations.migrate.report import Node
 from operations.migrate.rules import CATEGORY, completed, unreadable
 
@@ -76,21 +77,25 @@ class Monitors:
         self._conditions: dict[str, str] = {}
         """Id of a monitor to the expression that is true while it alerts."""
         self._composites: list[Node] = []
+        self._roots: list[Node] = []
         self._rules: list[dict[str, Any]] = []
 
     def add(self, root: Node) -> None:
         """All monitors of one file."""
+        self._roots.append(root)
         for node in monitors_of(root):
             kind = str(node.value.get("type")) if isinstance(node.value, dict) else ""
             if kind == "composite":
                 self._composites.append(node)
             else:
-                self._monitor(node, kind)
+                attempt(self._bundle, node, "monitor", partial(self._monitor, node, kind))
 
     def finish(self) -> None:
         """The composite ones, and the file of rules."""
         for node in self._composites:
-            self._composite(node)
+            attempt(self._bundle, node, "monitor", partial(self._composite, node))
+        for root in self._roots:
+            self._bundle.report.rest(root, "is no monitor")
         if self._rules:
             self._bundle.add_rules("datadog-monitors", {"name": "datadog-monitors", "rules": self._rules})
 
