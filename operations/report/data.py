@@ -96,7 +96,7 @@ def _every(copies: Copies) -> str:
 
 def retentions(snapshot: Snapshot) -> dict[str, float]:
     """How long, or how much, is kept of what, by its name: seconds, or bytes where the name ends in `size`."""
-    return {**_samples(snapshot), **_elsewhere(snapshot), **_traces(snapshot)}
+    return {**_samples(snapshot), **_elsewhere(snapshot), **_cortex(snapshot), **_traces(snapshot)}
 
 
 def _samples(snapshot: Snapshot) -> dict[str, float]:
@@ -122,6 +122,12 @@ def _elsewhere(snapshot: Snapshot) -> dict[str, float]:
                 which, _, value = argument.removeprefix(option).partition("=")
                 found[f"{name}{which}"] = float("inf") if value == "0d" else seconds(value)
     return found
+
+
+def _cortex(snapshot: Snapshot) -> dict[str, float]:
+    limits = file_of(snapshot, "cortex", "cortex.yaml").get("limits") or {}
+    kept = limits.get("compactor_blocks_retention_period")
+    return {"samples in Cortex": seconds(str(kept)) or float("inf")} if kept is not None else {}
 
 
 def _traces(snapshot: Snapshot) -> dict[str, float]:

@@ -103,6 +103,11 @@ KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": 
             ("samples in VictoriaMetrics", "kept for less", "90d", "60d", "data-loss"),
         ),
         (
+            {"storage": {"backend": "cortex", "cortex": {"retention": "90d"}}},
+            {"storage": {"backend": "cortex", "cortex": {"retention": "60d"}}},
+            ("samples in Cortex", "kept for less", "90d", "60d", "data-loss"),
+        ),
+        (
             {"retention": {"time": "7d"}},
             {"retention": {"time": "7d", "size": "1GB"}},
             ("samples on disk, size", "kept for less", "without limit", "1 GiB", "data-loss"),
