@@ -9,7 +9,7 @@ from components.access import AccessRules
 from components.config import StackConfig
 from components.config.base import size_bytes
 from components.images import ImageCatalogue
-from components.spec import Port, Resources
+from components.spec import Intake, Port, Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,9 @@ class Context:
         mebibytes = size_bytes(own.memory) // 2**20 if own.memory else memory
         return Resources(mebibytes, cpus if own.cpus is None else own.cpus)
 
-    def port(self, name: str, number: int, published: str = "", scheme: str = "http", intake: bool = False) -> Port:
+    def port(
+        self, name: str, number: int, published: str = "", scheme: str = "http", intake: Intake | None = None
+    ) -> Port:
         """A port of a product, published if the stack file publishes `published`."""
         address, host_port = self.config.ports.published().get(published, ("127.0.0.1", None))
         return Port(name, number, host_port, address, scheme, intake)

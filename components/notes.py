@@ -33,6 +33,7 @@ _PORTS = {
     "thanos": ("thanos-query", "storage.backend is local"),
     "victoria": ("victoria-metrics", "storage.backend is not victoria"),
     "cortex": ("cortex", "storage.backend is not cortex"),
+    "receive": ("thanos-receive", "storage.receive is not set"),
     "demo": ("demo-traffic", "demo is false"),
 }
 """Published port to the product that listens there, and why it may not be in a stack."""
@@ -55,6 +56,11 @@ def stack_notes(config: StackConfig, products: Iterable[str], groups: RuleGroups
         *_product_notes(config, planned),
         *size_notes(config, planned, groups),
         *_cluster_notes(config, planned),
+        *(
+            f"storage.ruler: {subject} has no rules in this stack, as no service exposes what they ask for"
+            for subject in config.storage.ruler
+            if subject not in groups
+        ),
     ]
 
 
@@ -65,6 +71,8 @@ def _cluster_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
         yield f"kubernetes.{config.kubernetes.entrance}.hosts.grafana has no effect: grafana.enabled is false"
     if "jaeger" not in planned and config.kubernetes.trace_namespaces:
         yield "kubernetes.trace_namespaces has no effect: tracing.backend is none"
+    if "thanos-receive" not in planned and config.kubernetes.sample_namespaces:
+        yield "kubernetes.sample_namespaces has no effect: storage.receive is not set"
     if config.kubernetes.operator == "existing":
         yield (
             "kubernetes.operator: the cluster's Prometheus operator starts and updates Prometheus, on the same data; "

@@ -29,6 +29,7 @@ from components.services.node_exporter import node_exporter
 from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
 from components.services.thanos import thanos
+from components.services.thanos_ruler import ruling
 from components.services.victoria_metrics import victoria_metrics
 from components.spec import RESTART_KEY, SECRET_TOKEN, Plan, Service
 
@@ -48,7 +49,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, st
     scraped = [service for service in (*before, *after) if service.image]
     groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
     # In the order of their start: each after those that it reads.
-    planned = [*before, *prometheuses(context, scraped, groups), *after]
+    planned = [*before, *prometheuses(context, scraped, groups), *ruling(context, after, groups)]
     running = [service for service in planned if service.image]
     services = [_completed(service, context, running) for service in running]
     withheld = [_completed(service, context, running) for service in planned if not service.image]

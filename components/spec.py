@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 SECRET_TOKEN = re.compile(r"<(secret|bcrypt|mark):([A-Za-z][A-Za-z0-9]*)>")
 """How a secret stands in a planned file: `<secret:name>` is its value, `<bcrypt:name>` a bcrypt hash of it.
@@ -48,6 +48,9 @@ class File:
         return SECRET_TOKEN.sub(lambda match: replace(match.group(1), match.group(2)), self.content)
 
 
+Intake = Literal["traces", "samples"]
+
+
 @dataclass(frozen=True, slots=True)
 class Port:
     """A port that the program listens on; published on the host only where `published` is set."""
@@ -57,8 +60,8 @@ class Port:
     published: int | None = None
     address: str = "127.0.0.1"
     scheme: str = "http"
-    intake: bool = False
-    """The user's own services send to it."""
+    intake: Intake | None = None
+    """What programs outside of the stack send to it."""
     protocols: tuple[str, ...] = ("tcp",)
     """tcp, udp, or both at the same number."""
 

@@ -19,6 +19,8 @@ _SIDECAR = f'job="thanos-sidecar", {_ENV}'
 _COMPACT = f'job="thanos-compact", {_ENV}'
 _QUERY = f'job="thanos-query", handler=~"query|query_range", {_ENV}'
 _STORE = f'job="thanos-store", {_ENV}'
+_RULE = f'job="thanos-rule", {_ENV}'
+_RECEIVE = f'job="thanos-receive", {_ENV}'
 _STORE_FAULTS = "Unknown|Internal|Unavailable|DataLoss|DeadlineExceeded"
 _P99 = "job_instance_handler:thanos_http_request_duration_seconds:p99_5m"
 
@@ -187,10 +189,76 @@ def _queries(board: Board) -> None:
     )
 
 
+def _ruler(board: Board) -> None:
+    board.row("Ruler (thanos-rule, where storage.ruler asks for it)")
+    board.add(
+        graph(
+            "Evaluations",
+            "Rules that each ruler evaluates, those that fail, and those whose answer lacked a store.",
+            "cps",
+            Query(_rate("prometheus_rule_evaluations_total", _RULE, "instance"), "{{instance}}"),
+            Query(_rate("prometheus_rule_evaluation_failures_total", _RULE, "instance"), "{{instance}} failed"),
+            Query(_rate("thanos_rule_evaluation_with_warnings_total", _RULE, "instance"), "{{instance}} incomplete"),
+        )
+    )
+    board.add(
+        graph(
+            "Alerts",
+            "Alerts that each ruler hands to Alertmanager, and those that it gave up.",
+            "cps",
+            Query(_rate("thanos_alert_queue_alerts_pushed_total", _RULE, "instance"), "{{instance}}"),
+            Query(_rate("thanos_alert_sender_alerts_dropped_total", _RULE, "instance"), "{{instance}} dropped"),
+        )
+    )
+    board.add(
+        graph(
+            "Loaded",
+            "Rules that each ruler has, and whether it has refused newer ones (1).",
+            "short",
+            Query(f"sum by (instance) (thanos_rule_loaded_rules{{{_RULE}}})", "{{instance}}"),
+            Query(f"1 - thanos_rule_config_last_reload_successful{{{_RULE}}}", "{{instance}} refused"),
+        )
+    )
+
+
+def _receiver(board: Board) -> None:
+    board.row("Receiver (thanos-receive, where storage.receive asks for it)")
+    pushed = _rate("thanos_http_requests_total", f'{_RECEIVE}, handler="receive"', "code")
+    board.add(
+        graph("Pushed to thanos-receive", "Requests to push samples, by answer.", "reqps", Query(pushed, "{{code}}"))
+    )
+    faults = _rate("thanos_http_requests_total", f'{_RECEIVE}, handler="receive", code=~"5.."')
+    board.add(
+        graph(
+            "Failed pushes",
+            "Share of the requests to push samples that fail; who pushes tries again.",
+            "percentunit",
+            Query(share(faults, _rate("thanos_http_requests_total", f'{_RECEIVE}, handler="receive"')), "failed"),
+            limits=[board.limit("ThanosReceiveErrors")],
+        )
+    )
+    board.add(
+        graph(
+            "Samples taken",
+            "Samples per second that the receiver has stored.",
+            "cps",
+            Query(_rate("thanos_receive_write_samples_sum", _RECEIVE, "code"), "{{code}}"),
+        )
+    )
+    board.add(
+        graph(
+            "Series in memory",
+            "Series of all servers that push; each takes 3 to 9 KB of the receiver's memory.",
+            "short",
+            Query(f"sum(prometheus_tsdb_head_series{{{_RECEIVE}}})", "series"),
+        )
+    )
+
+
 def build(limits: Limits) -> dict[str, Any]:
     """Return the dashboard as plain data."""
     board = Board(UID, TITLE, "Samples on their way into the bucket, in it, and out of it again.", limits)
     board.filter("environment", "Environment", "The environment that is monitored.", "up", 'job=~"thanos-.+"')
-    for part in (_health, _bucket, _queries):
+    for part in (_health, _bucket, _queries, _ruler, _receiver):
         part(board)
     return board.build()

@@ -92,6 +92,7 @@ def metric_problems(config: StackConfig, plan: Plan) -> Iterator[str]:
     labels = _labels_by_metric(config)
     # With a federation every rule passes over the regions' series, which have this label; own ones need not have it.
     always = {"__name__", REGION} if config.federation else {"__name__"}
+    always |= {"environment"} if config.storage.ruler else set()  # on all that the querier has
     for file, rule in rules(plan, own=False):
         name = f"{file}: {rule.get('alert') or rule.get('record')}"
         for metric in sorted(metrics_in(rule["expr"]) - known):

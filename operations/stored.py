@@ -24,8 +24,8 @@ _BY_PRODUCT = {"jaeger-spans": "jaeger", **dict.fromkeys(THANOS, "thanos")}
 
 def rule_groups(plan: Plan) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each group of rules as it is deployed, with the name of its file without its ending."""
-    prometheus = plan.service("prometheus")
-    for file in prometheus.files if prometheus else ():
+    evaluating = [service for name in ("prometheus", "thanos-rule") if (service := plan.service(name))]
+    for file in [file for service in evaluating for file in service.files]:
         if file.path.startswith("rules/"):
             for group in load(file.content)["groups"]:
                 yield file.path.removeprefix("rules/").removesuffix(".yaml"), group
@@ -89,7 +89,7 @@ def stored_by_job(config: StackConfig, plan: Plan) -> dict[str, set[str]]:
         elif name.startswith("probe-"):
             exposed = set(exposed_series(PROBES))
         else:
-            exposed = set(exposed_series(_BY_PRODUCT.get(name, name)))
+            exposed = set(exposed_series(name) | exposed_series(_BY_PRODUCT.get(name, name)))
             exposed |= exposed_series(SENDING) if name == "prometheus" and config.storage.remote else set()
         found[name] = {metric for metric in exposed if kept(metric, job.get("metric_relabel_configs") or [])}
     return found

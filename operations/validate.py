@@ -69,7 +69,9 @@ def program_checks(plan: Plan) -> Iterator[ProgramCheck]:
                 others = f"Checking {service.name}/rules/" if rules else ""
                 yield ProgramCheck(f"{service.name}: {name}", program, arguments, service.name, made, others)
         if rules:
-            check_rules = ("check", "rules", *lint, *rules)
+            # Thanos' ruler knows fields of groups that Prometheus does not.
+            more = ("--ignore-unknown-fields",) if "prometheus.yml" not in paths else ()
+            check_rules = ("check", "rules", *lint, *more, *rules)
             yield ProgramCheck(f"{service.name}: rules", "promtool", check_rules, service.name, _SOURCES["rules"])
 
 

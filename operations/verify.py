@@ -159,6 +159,7 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
         ("thanos-query", thanos.CHECKS),
         ("victoria-metrics", victoria_metrics.CHECKS),
         ("cortex", cortex.CHECKS),
+        ("thanos-rule", thanos.RULER_CHECKS),
         ("jaeger", tracing.CHECKS),
         ("grafana", grafana.CHECKS if config.grafana.enabled else ()),
     )

@@ -210,6 +210,7 @@ CLUSTER: dict[str, Any] = {
         "volumes": {"prometheus": "30GB", "grafana": "512MB"},
         "monitor": {"verify_kubelets": True},
         "trace_namespaces": ["shop", "cart"],
+        "sample_namespaces": ["regions"],
         "ingress": {
             "hosts": {"grafana": "grafana.example.com", "prometheus": "prometheus.example.com"},
             "tls_secret": "observatory-tls",
@@ -315,6 +316,14 @@ BEHIND_GATEWAY: dict[str, Any] = {
 }
 """As CLUSTER, behind a Gateway, with TLS between it and the stack."""
 
+_PROMISING: dict[str, Any] = {
+    "name": "promising",
+    "team": "web",
+    "discovery": {"static": {"targets": ["promising:80"]}},
+    "exposes": ["http"],
+    "objectives": {"availability": {"target": "99.9%"}},
+}
+
 THANOS: dict[str, Any] = {
     "backend": "thanos",
     "bucket": {
@@ -328,6 +337,8 @@ THANOS: dict[str, Any] = {
     },
     "retention": {"raw": "30d", "five_minutes": "180d", "one_hour": "forever"},
     "tls": ACCESS["tls"],
+    "ruler": ["slo", "http"],
+    "receive": {"clients": {"secret": "receiveClients"}},
 }
 """Samples in a bucket, with all that can be said about it."""
 
@@ -440,7 +451,7 @@ GENERATED: dict[str, dict[str, Any]] = {
         "environment": "replicas-copied",
         "grafana": {"database": {"host": "db.example.com", "password": {"secret": "databasePassword"}}},
         "high_availability": {"prometheus": 2, "alertmanager": 3, "grafana": 2, "one_host": True},
-        "storage": THANOS,
+        "storage": {**THANOS, "ruler": [], "receive": {}},
         "backup": COPIED,
     },
     "copied-away": {
@@ -469,12 +480,14 @@ GENERATED: dict[str, dict[str, Any]] = {
     "thanos-everything": {
         **EVERYTHING,
         "environment": "thanos-everything",
+        "services": [*EVERYTHING["services"], _PROMISING],
         "storage": THANOS,
         "high_availability": {"prometheus": 2, "one_host": True},
     },
     "thanos-cluster": {
         **CLUSTER,
         "environment": "thanos-cluster",
+        "services": [*CLUSTER["services"], _PROMISING],
         "kubernetes": {**CLUSTER["kubernetes"], "namespace": "thanos-watching"},
         "storage": {**THANOS, "query_frontend": False},
         "high_availability": {"prometheus": 2},

@@ -17,7 +17,7 @@ import yaml
 
 from components.catalogue import CLUSTER, DERIVED, EXPOSED, FEDERATION, SENDING
 from components.config.base import NAME_PATTERN
-from components.config.stack import DEMO, PRODUCTS, SIZED
+from components.config.stack import DEMO, PRODUCTS, SIZED, THANOS
 from components.spec import SECRET_TOKEN, File, Plan, Service
 from components.yaml_text import load
 from tests.support import GENERATED, STACKS, data, plan_of, service
@@ -329,6 +329,6 @@ def test_every_product_with_rules_or_an_image_can_be_planned() -> None:
     root = Path(__file__).resolve().parents[1]
     pinned = yaml.safe_load((root / "components" / "versions.yaml").read_text())
     assert set(pinned) == {*PRODUCTS, *DEMO}
-    subjects = {*PRODUCTS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
+    subjects = {*PRODUCTS, *THANOS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
     assert {path.stem for path in (root / "rules").glob("*.yaml")} <= subjects
     assert {one.group for name in ALL for one in plan(name).services} == {*SIZED, *DEMO}

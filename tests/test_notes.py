@@ -131,14 +131,23 @@ def test_links_that_only_work_on_the_stacks_host() -> None:
     [("ingress", {"tls_secret": "tls"}), ("gateway", {"name": "edge", "namespace": "edge", "section_name": "tls"})],
 )
 def test_what_is_opened_to_programs_that_are_not_there(entrance: str, settings: dict[str, Any]) -> None:
-    cluster: dict[str, Any] = {"context": "test", "trace_namespaces": ["shop"]}
+    cluster: dict[str, Any] = {"context": "test", "trace_namespaces": ["shop"], "sample_namespaces": ["regions"]}
     cluster |= {entrance: {"hosts": {"grafana": "grafana.example.com"}, **settings}}
     found = notes(platform="kubernetes", kubernetes=cluster, grafana={"enabled": False}, tracing={"backend": "none"})
     assert found == [
         f"kubernetes.{entrance}.hosts.grafana has no effect: grafana.enabled is false",
         "kubernetes.trace_namespaces has no effect: tracing.backend is none",
+        "kubernetes.sample_namespaces has no effect: storage.receive is not set",
     ]
-    assert notes(platform="kubernetes", kubernetes=cluster) == []
+    bucket = {"backend": "s3", "bucket": {"name": "acme-metrics", "region": "eu-central-1"}, "receive": {}}
+    assert notes(platform="kubernetes", kubernetes=cluster, storage=bucket) == []
+
+
+def test_a_ruler_without_rules() -> None:
+    storage = {"backend": "s3", "bucket": {"name": "acme-metrics", "region": "eu-central-1"}, "ruler": ["slo"]}
+    assert notes(storage=storage) == [
+        "storage.ruler: slo has no rules in this stack, as no service exposes what they ask for"
+    ]
 
 
 def test_a_backup_says_what_it_has_no_copy_of() -> None:

@@ -183,6 +183,8 @@ class Volumes(Model):
     )
     victoria_metrics: ClaimSize = Field(default="50GB", description="All samples; with `storage: victoria`.")
     cortex: ClaimSize = Field(default="50GB", description="All samples, or two hours of them; with `storage: cortex`.")
+    thanos_rule: ClaimSize = Field(default="10GB", description="What rules record; with `storage.ruler`.")
+    thanos_receive: ClaimSize = Field(default="50GB", description="Samples of other servers; with `storage.receive`.")
     jaeger: ClaimSize = Field(default="20GB", description="Traces; with `tracing.storage: badger`.")
 
     def bytes_of(self, product: str) -> int:
@@ -214,6 +216,9 @@ class Kubernetes(Model):
     monitor: Monitor = Monitor()
     trace_namespaces: tuple[Name, ...] = Field(
         default=(), description="Namespaces whose pods may send traces to Jaeger. Nobody else can."
+    )
+    sample_namespaces: tuple[Name, ...] = Field(
+        default=(), description="Namespaces whose pods may push samples; with `storage.receive`. Nobody else can."
     )
     ingress: Ingress | None = Field(default=None, description="Default: none; `kubectl port-forward` reaches the UIs.")
     gateway: Gateway | None = Field(default=None, description="In place of `ingress`, in clusters with Gateway API.")

@@ -58,6 +58,7 @@ class Ports(Model):
     thanos: Published = Field(default="10902", description="UI and API of Thanos, with storage in a bucket.")
     victoria: Published = Field(default="8428", description="UI and API of VictoriaMetrics, with storage there.")
     cortex: Published = Field(default="9009", description="API of Cortex, with storage there. Loopback only.")
+    receive: Published = Field(default="19291", description="Takes samples by remote write, with `storage.receive`.")
     demo: Published = Field(default=None, description="Switch for faults of the demo. Loopback only.")
 
     def published(self) -> dict[str, tuple[str, int]]:

@@ -37,14 +37,17 @@ def longest_window(services: Iterable[MonitoredService]) -> str | None:
     return max((objective.window for _, objective in objectives_of(services)), key=seconds, default=None)
 
 
-def promise_problems(services: Sequence[MonitoredService], kept: str, alerts: Mapping[str, Any]) -> Iterator[Problem]:
-    """Windows beyond what is `kept` of the past, and burn rates above one error a request."""
+def promise_problems(
+    services: Sequence[MonitoredService], setting: str, kept: str, alerts: Mapping[str, Any]
+) -> Iterator[Problem]:
+    """Windows beyond what is `kept` of the past by a setting, and burn rates above one error a request."""
     promises = list(objectives_of(services))
     for key, objective in promises:
-        if seconds(objective.window) > seconds(kept):
+        if kept != "forever" and seconds(objective.window) > seconds(kept):
             fitting = [window for window in WINDOWS if seconds(window) <= seconds(kept)]
-            hint = f"retention: {{time: {objective.window}}}" + (f", or window: {fitting[-1]}" if fitting else "")
-            yield Problem(f"{key}.window", f"is longer than retention.time {kept}", objective.window, hint)
+            folders, _, last = setting.rpartition(".")
+            hint = f"{folders}: {{{last}: {objective.window}}}" + (f", or window: {fitting[-1]}" if fitting else "")
+            yield Problem(f"{key}.window", f"is longer than {setting} {kept}", objective.window, hint)
     if promises:
         yield from _pace_problems(promises, alerts)
 

@@ -55,7 +55,15 @@ PRODUCTS = (
     "cortex",
 )
 """Everything that a stack is made of: keys of versions.yaml, and network names but for Thanos, which has several."""
-THANOS = ("thanos-sidecar", "thanos-store", "thanos-query", "thanos-query-frontend", "thanos-compact")
+THANOS = (
+    "thanos-sidecar",
+    "thanos-store",
+    "thanos-query",
+    "thanos-query-frontend",
+    "thanos-compact",
+    "thanos-rule",
+    "thanos-receive",
+)
 """Network names of the components of Thanos, each with limits of its own; one image for all."""
 SIZED = (*(product for product in PRODUCTS if product != "thanos"), *THANOS)
 """What `resources` can name."""
@@ -195,7 +203,15 @@ class StackConfig(Model):
     @property
     def retention_time(self) -> str:
         """How long samples are kept: as the stack file says, else for 15 days, or as long as objectives look back."""
-        return self.retention.time or max(DEFAULT_RETENTION, longest_window(self.services) or "0s", key=seconds)
+        needed = None if "slo" in self.storage.ruler else longest_window(self.services)
+        return self.retention.time or max(DEFAULT_RETENTION, needed or "0s", key=seconds)
+
+    @property
+    def _kept_for_objectives(self) -> tuple[str, str]:
+        """Key and value of how far those who measure objectives can look back, sample by sample."""
+        if "slo" in self.storage.ruler:
+            return "storage.retention.raw", self.storage.retention.raw
+        return "retention.time", self.retention_time
 
     def _check_scrape(self) -> Iterator[Problem]:
         interval, timeout, kept = self.scrape.interval, self.scrape.timeout, self.retention_time
@@ -228,7 +244,7 @@ class StackConfig(Model):
                 yield Problem(f"{key}.timeout", f"must not be longer than its interval {interval}", service.timeout)
             yield from self._check_instances(key, service)
             yield from declaration_problems(key, service, interval)
-        yield from promise_problems(self.services, self.retention_time, self.alerts)
+        yield from promise_problems(self.services, *self._kept_for_objectives, self.alerts)
 
     def _check_databases(self) -> Iterator[Problem]:
         yield from database_problems(self)

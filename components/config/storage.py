@@ -13,12 +13,15 @@ from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from components.config.base import Duration, Matching, Model, Secret, Switch, Url, seconds
+from components.config.base import Duration, Matching, Model, Secret, Switch, Url, seconds, size_bytes
 from components.config.errors import Problem
+from components.config.metrics import Subject
 
 if TYPE_CHECKING:
     from components.config.stack import StackConfig
 
+RuledSubject = Subject | Literal["slo"]
+"""What the ruler can take over. Rules about the stack itself stay in Prometheus, which needs nothing else to run."""
 Backend = Literal["local", "thanos", "s3", "victoria", "cortex"]
 _BUCKET: tuple[Backend, ...] = ("thanos", "s3")
 _REMOTE: tuple[Backend, ...] = ("victoria", "cortex")
@@ -27,6 +30,8 @@ _SETTINGS: dict[str, tuple[Backend, ...]] = {
     "retention": _BUCKET,
     "query_frontend": _BUCKET,
     "tls": _BUCKET,
+    "ruler": _BUCKET,
+    "receive": _BUCKET,
     "victoria": ("victoria",),
     "cortex": ("cortex",),
     "remote_write": _REMOTE,
@@ -195,6 +200,15 @@ class RemoteWrite(Model):
     )
 
 
+class Receive(Model):
+    """A receiver of samples that other Prometheus servers push."""
+
+    clients: Secret | None = Field(
+        default=None,
+        description="Certificate of the authority, PEM, whose certificates may push; required with `access`.",
+    )
+
+
 class Storage(Model):
     """Where samples are kept."""
 
@@ -216,6 +230,14 @@ class Storage(Model):
     victoria: VictoriaMetrics = VictoriaMetrics()
     cortex: Cortex = Cortex()
     remote_write: RemoteWrite = Field(default=RemoteWrite(), description="With backend victoria or cortex.")
+    ruler: tuple[RuledSubject, ...] = Field(
+        default=(),
+        description="Subjects whose rules are evaluated over all that is kept, in place of Prometheus' own disk: `slo` "
+        "for objectives, or one that services expose.",
+    )
+    receive: Receive | None = Field(
+        default=None, description="`{}` takes samples of other Prometheus servers by remote write. Default: none."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -273,6 +295,37 @@ def storage_problems(config: StackConfig) -> Iterator[Problem]:
     if seconds(config.retention_time) < SHORTEST_LOCAL:
         reason = "must be at least 6h with a bucket: what is not uploaded yet is on Prometheus' own disk alone"
         yield Problem("retention.time", reason, config.retention_time)
+    yield from _size_problems(config)
+    yield from _receive_problems(config)
+
+
+def _receive_problems(config: StackConfig) -> Iterator[Problem]:
+    """The receiver has no password: who may push is told by certificates, which ask for TLS."""
+    receive = config.storage.receive
+    if receive is None:
+        return
+    if config.access and receive.clients is None:
+        hint = "`receive: {clients: {secret: receiveClients}}`, an authority whose certificates may push"
+        yield Problem("storage.receive.clients", "is required with access: the receiver knows no password", hint=hint)
+    if receive.clients and config.access is None:
+        yield Problem("storage.receive.clients", "needs TLS", hint="add `access:`, whose certificate it shows")
+
+
+def _size_problems(config: StackConfig) -> Iterator[Problem]:
+    """A size that is full before samples are uploaded, judged by the least that the stack is going to scrape."""
+    if config.retention.size is None:
+        return
+    from components.series import sources  # only stacks with both pay for it here
+    from components.sizing import disk, load_of, size_text
+
+    load = load_of(sources(config, ("prometheus",), {}), SHORTEST_LOCAL)
+    floor = disk(load).floor or 0
+    if size_bytes(config.retention.size) < floor:
+        reason = (
+            f"must hold at least 6h of about {load.rate:,.0f} samples/s with a bucket: what is not uploaded yet is on "
+            "Prometheus' own disk alone"
+        )
+        yield Problem("retention.size", reason, config.retention.size, f"{size_text(floor)} or more")
 
 
 def _cortex_problems(config: StackConfig, storage: Storage) -> Iterator[Problem]:

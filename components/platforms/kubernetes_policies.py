@@ -60,12 +60,16 @@ def policy(stack: Stack, service: Service) -> Manifest:
 
 
 def _ingress(stack: Stack, service: Service) -> Iterator[Rule]:
-    for caller, callee, ports in edges(stack):
+    for caller, callee, called in edges(stack):
         if callee.name == service.name:
-            yield {"from": [_pods(stack, service, caller)], "ports": policy_ports(callee, *ports)}
-    intake = [port.number for port in service.ports if port.intake]
-    if intake and stack.cluster.trace_namespaces:
-        yield {"from": [_namespace(name) for name in stack.cluster.trace_namespaces], "ports": _tcp(*intake)}
+            yield {"from": [_pods(stack, service, caller)], "ports": policy_ports(callee, *called)}
+    for kind, namespaces in (
+        ("traces", stack.cluster.trace_namespaces),
+        ("samples", stack.cluster.sample_namespaces),
+    ):
+        ports = [port.number for port in service.ports if port.intake == kind]
+        if ports and namespaces:
+            yield {"from": [_namespace(name) for name in namespaces], "ports": _tcp(*ports)}
     # A host leads to the first of several replicas, or to all where they have a name for that.
     if getattr(stack.cluster.hosts, service.group if service.entry_name else service.name, None):
         yield {"from": [_namespace(stack.cluster.entrance_namespace)], "ports": _tcp(service.port("http").number)}

@@ -45,9 +45,9 @@ def _jaeger(context: Context) -> Service:
         ),
         ports=(
             context.port("ui", UI, "jaeger"),
-            context.port("otlp-grpc", OTLP_GRPC, "otlp_grpc", intake=True),
-            context.port("otlp-http", OTLP_HTTP, "otlp_http", intake=True),
-            context.port("zipkin", ZIPKIN, "zipkin", intake=True),
+            context.port("otlp-grpc", OTLP_GRPC, "otlp_grpc", intake="traces"),
+            context.port("otlp-http", OTLP_HTTP, "otlp_http", intake="traces"),
+            context.port("zipkin", ZIPKIN, "zipkin", intake="traces"),
         ),
         volumes=(Volume("jaeger-data", "/badger"),) if tracing.storage == "badger" else (),
         scratch=("/tmp",),

@@ -43,9 +43,10 @@ def server_limits(context: Context) -> Resources:
 def prometheuses(context: Context, others: Sequence[Service], groups: RuleGroups) -> tuple[Service, ...]:
     """Plan all replicas of Prometheus; each scrapes `others` and all replicas, and tells every Alertmanager.
 
-    All of them evaluate `groups`.
+    All of them evaluate `groups`, but for those that a ruler does.
     """
-    groups = own_series_only(context.config, groups)
+    ruled = context.config.storage.ruler
+    groups = own_series_only(context.config, {name: found for name, found in groups.items() if name not in ruled})
     rules = rule_files(context, groups, [service.name for service in others] + [NAME])
     return tuple(as_replica(_prometheus(context, others, rules, number), number) for number in context.replicas(NAME))
 

@@ -1,7 +1,7 @@
 """Thanos: uploads Prometheus' blocks to a bucket, keeps them in order there, and answers over all of them.
 
 The sidecar stands beside each Prometheus; store gateway, querier, query frontend and compactor are there once. Each is
-one function, all of one image.
+one function, all of one image. Ruler and receiver, where the stack file asks for them, have modules of their own.
 """
 
 from __future__ import annotations
@@ -12,23 +12,21 @@ from dataclasses import replace
 from components.context import Context
 from components.replicas import replica_name
 from components.services import prometheus
-from components.services.probes import port_probe
+from components.services.thanos_component import HTTP, component, http_args
 from components.services.thanos_files import (
     CURRENT,
-    FOLDER,
     GRPC,
     bucket_args,
     bucket_calls,
     bucket_file,
     bucket_of,
     endpoints_file,
-    server_args,
-    tls_files,
 )
-from components.spec import Call, File, Metrics, Port, Service, Volume
+from components.services.thanos_receive import receive_labels, thanos_receive
+from components.services.thanos_ruler import thanos_rulers
+from components.spec import Call, File, Service, Volume
 from components.yaml_text import dump
 
-PRODUCT, HTTP = "thanos", 10902
 SIDECAR, STORE, QUERY, FRONTEND, COMPACT = (
     "thanos-sidecar",
     "thanos-store",
@@ -45,7 +43,8 @@ def thanos(context: Context) -> tuple[Service, ...]:
         return ()
     sidecars = [sidecar(context, number) for number in context.replicas(prometheus.NAME)]
     store = _store(context)
-    found = [*sidecars, store, _compact(context), _query(context, [*sidecars, store])]
+    further = [*thanos_rulers(context), *((thanos_receive(context),) if storage.receive else ())]
+    found = [*sidecars, store, _compact(context), *further, _query(context, [*sidecars, store, *further])]
     return (*found, *((_frontend(context),) if storage.query_frontend else ()))
 
 
@@ -53,6 +52,10 @@ def asked_by_people(context: Context) -> str:
     """Name of the component that answers queries of people and of Grafana; empty with local storage."""
     storage = context.config.storage
     return "" if not storage.thanos else FRONTEND if storage.query_frontend else QUERY
+
+
+def _published(context: Context, name: str) -> str:
+    return "thanos" if name == asked_by_people(context) else ""
 
 
 def sidecar(context: Context, number: int) -> Service:
@@ -63,7 +66,7 @@ def sidecar(context: Context, number: int) -> Service:
     of, first = replica_name(prometheus.NAME, number), number == 1
     access = context.access
     client = access.client_config(CURRENT, "" if first else prometheus.NAME)
-    service = _component(context, SIDECAR, memory=256, cpus=0.25)
+    service = component(context, SIDECAR, memory=256, cpus=0.25)
     return replace(
         service,
         name=replica_name(SIDECAR, number),
@@ -91,7 +94,7 @@ def sidecar(context: Context, number: int) -> Service:
 
 def _store(context: Context) -> Service:
     """Answers from the bucket. Its volume holds indexes, which it fetches again where they are lost."""
-    service = _component(context, STORE, memory=1024, cpus=1.0)
+    service = component(context, STORE, memory=1024, cpus=1.0)
     data, memory = "/var/thanos/store", service.resources.memory
     # By its argument the cache takes single items of 125 MB, and does not start where it is smaller than one of them.
     sizes = {"max_size": f"{memory // 4}MB", "max_item_size": f"{min(memory // 8, 125)}MB"}
@@ -120,18 +123,18 @@ def _compact(context: Context) -> Service:
     Exactly one may work on a bucket. Blocks are deleted two days after they were replaced, so that nobody reads them
     any more.
     """
-    service = _component(context, COMPACT, memory=2048, cpus=1.0)
+    service = component(context, COMPACT, memory=2048, cpus=1.0)
     kept, data = context.config.storage.retention, "/var/thanos/compact"
     lengths = (("raw", kept.raw), ("5m", kept.five_minutes), ("1h", kept.one_hour))
     return replace(
         service,
         ports=tuple(port for port in service.ports if port.number != GRPC),
-        files=(*_web_files(context), bucket_file(bucket_of(context))),
+        files=(*context.access.server_files(), bucket_file(bucket_of(context))),
         volumes=(Volume(f"{COMPACT}-data", data),),
         calls=bucket_calls(bucket_of(context)),
         args=(
             "compact",
-            *_http_args(context),
+            *http_args(context),
             "--wait",
             f"--data-dir={data}",
             *(f"--retention.resolution-{name}={'0d' if kept == 'forever' else kept}" for name, kept in lengths),
@@ -144,7 +147,7 @@ def _compact(context: Context) -> Service:
 
 def _query(context: Context, asked: Sequence[Service]) -> Service:
     """Answers over everything, and shows the series of replicas as one."""
-    service = _component(context, QUERY, memory=1024, cpus=1.0)
+    service = component(context, QUERY, memory=1024, cpus=1.0, published=_published(context, QUERY))
     scrape = context.config.scrape
     return replace(
         service,
@@ -155,7 +158,7 @@ def _query(context: Context, asked: Sequence[Service]) -> Service:
             *service.args,
             f"--endpoint.sd-config-file={CURRENT}/endpoints.yml",
             "--endpoint.sd-config-reload-interval=30s",
-            f"--query.replica-label={prometheus.REPLICA}",
+            *(f"--query.replica-label={label}" for label in (prometheus.REPLICA, *receive_labels(context))),
             "--query.auto-downsampling",
             f"--query.default-evaluation-interval={scrape.evaluation_interval or scrape.interval}",
             "--store.response-timeout=1m",
@@ -165,7 +168,7 @@ def _query(context: Context, asked: Sequence[Service]) -> Service:
 
 def _frontend(context: Context) -> Service:
     """Splits queries by day, and remembers the answers for days that are over."""
-    service = _component(context, FRONTEND, memory=512, cpus=0.5)
+    service = component(context, FRONTEND, memory=512, cpus=0.5, published=_published(context, FRONTEND))
     access, cache = context.access, f"{CURRENT}/cache.yml"
     size = f"{service.resources.memory // 2}MB"
     remembered = {"type": "IN-MEMORY", "config": {"max_size": size, "max_size_items": 0, "validity": "24h"}}
@@ -185,11 +188,11 @@ def _frontend(context: Context) -> Service:
     return replace(
         service,
         ports=tuple(port for port in service.ports if port.number != GRPC),
-        files=(*_web_files(context), *files),
+        files=(*context.access.server_files(), *files),
         calls=(Call(QUERY, HTTP),),
         args=(
             "query-frontend",
-            *_http_args(context),
+            *http_args(context),
             f"--query-frontend.downstream-url={access.scheme}://{QUERY}:{HTTP}",
             *way,
             "--query-range.split-interval=24h",
@@ -200,33 +203,3 @@ def _frontend(context: Context) -> Service:
             "--query-frontend.log-queries-longer-than=10s",
         ),
     )
-
-
-def _component(context: Context, name: str, memory: int, cpus: float) -> Service:
-    """What all of them have; `args` begin after the name of the command."""
-    tls = context.config.storage.tls
-    published = "thanos" if name == asked_by_people(context) else ""
-    return Service(
-        name=name,
-        product="Thanos" + name.removeprefix(PRODUCT).title().replace("-", ""),
-        image=context.image(PRODUCT),
-        # Not the image's own 1001, which a user of the machine may have: the sidecar shares Prometheus' files.
-        user=prometheus.USER,
-        resources=context.resources(name, memory=memory, cpus=cpus),
-        config_folder=FOLDER,
-        files=(*_web_files(context), *tls_files(tls)),
-        args=(*_http_args(context), *server_args(tls)),
-        ports=(context.port("http", HTTP, published, context.access.scheme), Port("grpc", GRPC, scheme="grpc")),
-        probe=port_probe(HTTP),
-        # As services of the user expose http_requests_total too, whose alerts would speak of these.
-        metrics=(Metrics(name, HTTP, protected=True, rename=(("((?:http|grpc)_.+)", "thanos_$1"),)),),
-    )
-
-
-def _web_files(context: Context) -> tuple[File, ...]:
-    return context.access.server_files()
-
-
-def _http_args(context: Context) -> tuple[str, ...]:
-    access = (f"--http.config={CURRENT}/web.yml",) if context.config.access else ()
-    return (f"--http-address=0.0.0.0:{HTTP}", "--http-grace-period=5s", *access, "--enable-auto-gomemlimit")

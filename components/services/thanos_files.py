@@ -83,12 +83,16 @@ def server_args(tls: StorageTls | None) -> tuple[str, ...]:
 
 
 def endpoints_file(tls: StorageTls | None, asked: Sequence[Service]) -> File:
-    """The components that the querier asks. It reads the file again by itself."""
+    """The components that the querier asks. It reads the file again by itself.
+
+    Strict ones are asked even while they do not answer, so that what lacks their samples says so by a warning. Without
+    it they would be left out in silence, and the query frontend would remember the gap for as long as it remembers.
+    """
     client: dict[str, Any] = {}
     if tls:
         paths = {"ca_file": "ca.crt", "cert_file": "tls.crt", "key_file": "tls.key"}
         client["tls_config"] = {"enabled": True, **{key: f"{CURRENT}/grpc/{name}" for key, name in paths.items()}}
-    endpoints = [{"address": f"{service.name}:{GRPC}", **_client(client, service)} for service in asked]
+    endpoints = [{"address": f"{service.name}:{GRPC}", "strict": True, **_client(client, service)} for service in asked]
     return File("endpoints.yml", dump({"endpoints": endpoints}), reload=False)
 
 

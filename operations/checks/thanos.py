@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from components.yaml_text import load
 from operations.running import Check, CheckFailed, FailedForGood, Running
 
 NAME, METRICS = "thanos", "prometheus"
+STORES = ("thanos-sidecar", "thanos-store", "thanos-rule", "thanos-receive")
+"""The components that the querier asks."""
 
 
 def ready(running: Running) -> str:
@@ -14,10 +17,10 @@ def ready(running: Running) -> str:
 
 
 def reaches_every_store(running: Running) -> str:
-    """The querier is connected to every planned sidecar and to the store gateway, and none has an error."""
+    """The querier is connected to everything that has samples, as planned, and nothing has an error."""
     kinds = running.endpoint(NAME).prometheus("/api/v1/stores") or {}
     found = {each["name"].partition(":")[0]: each.get("lastError") for stores in kinds.values() for each in stores}
-    wanted = [each.name for each in running.plan.services if each.group in ("thanos-sidecar", "thanos-store")]
+    wanted = [each.name for each in running.plan.services if each.group in STORES]
     if missing := [name for name in wanted if name not in found]:
         raise CheckFailed(f"the querier does not know {', '.join(missing)}", "does it run? see `docker ps -a`")
     if broken := [f"{name}: {found[name]}" for name in wanted if found[name]]:
@@ -60,6 +63,25 @@ def compactor_works(running: Running) -> str:
     return "not halted"
 
 
+def rules_are_evaluated(running: Running) -> str:
+    """Each planned group has been evaluated by a ruler, and none of its rules has failed."""
+    ruler = running.plan.service("thanos-rule")
+    assert ruler is not None
+    files = [file for file in ruler.files if file.path.startswith("rules/")]
+    wanted = {group["name"] for file in files for group in load(file.content)["groups"]}
+    groups = (running.endpoint(NAME).prometheus("/api/v1/rules") or {}).get("groups") or []
+    own = {group["name"]: group for group in groups if group.get("partialResponseStrategy") == "WARN"}
+    if missing := sorted(wanted - {*own}):
+        raise CheckFailed(f"no ruler has {', '.join(missing)}", "see the log of thanos-rule")
+    rules = [rule for name in wanted for rule in own[name]["rules"]]
+    if failed := [rule for rule in rules if rule["health"] == "err"]:
+        raise CheckFailed("\n".join(f"{rule['name']}: {rule.get('lastError', '')}" for rule in failed))
+    if waiting := [rule["name"] for rule in rules if rule["health"] != "ok"]:
+        raise CheckFailed(f"not evaluated yet: {', '.join(waiting)}", "a new ruler needs one evaluation interval")
+    return f"{len(rules)} rules"
+
+
+RULER_CHECKS = (Check("the ruler evaluates its rules", rules_are_evaluated, (NAME,)),)
 CHECKS = (
     Check("thanos answers", ready, answers=NAME),
     Check("thanos reaches every store", reaches_every_store, (NAME,)),

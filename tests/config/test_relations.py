@@ -20,6 +20,7 @@ SIZED += ", grafana-dump"
 PRODUCTS = f"{SIZED}, thanos, victoria-metrics, cortex"
 SIZED += ", victoria-metrics, cortex"
 SIZED += ", thanos-sidecar, thanos-store, thanos-query, thanos-query-frontend, thanos-compact"
+SIZED += ", thanos-rule, thanos-receive"
 
 
 def error_of(**changes: Any) -> str:

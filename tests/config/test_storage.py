@@ -75,6 +75,15 @@ def test_odd_but_possible_ones(settings: dict[str, Any]) -> None:
 
 NEEDED = "storage.bucket: is required with backend"
 EXAMPLE = "\n      hint: `bucket: {name: acme-metrics, region: eu-central-1}`"
+PROMISING = {
+    "name": "shop",
+    "team": "web",
+    "discovery": {"static": {"targets": ["shop:80"]}},
+    "exposes": ["http"],
+    "objectives": {"availability": {"target": "99.9%"}},
+}
+"""A service with an objective over 30 days."""
+
 CASES: list[tuple[dict[str, Any], str]] = [
     (
         {"storage": {"backend": "victoria", "victoria": {"retention": "23h"}}},
@@ -254,6 +263,42 @@ CASES: list[tuple[dict[str, Any], str]] = [
         (
             "retention.time (is 5h): must be at least 6h with a bucket: what is not uploaded yet is on Prometheus' own "
             "disk alone"
+        ),
+    ),
+    (
+        {
+            "storage": storage(),
+            "retention": {"size": "500MB"},
+            "scrape": {"interval": "1s", "timeout": "1s"},
+            "services": [
+                {
+                    "name": "shop",
+                    "team": "web",
+                    "discovery": {"static": {"targets": [f"shop-{n}:80" for n in range(20)]}},
+                }
+            ],
+        },
+        (
+            "retention.size (is 500MB): must hold at least 6h of about 10,836 samples/s with a bucket: what is not "
+            "uploaded yet is on Prometheus' own disk alone\n      hint: 2GB or more"
+        ),
+    ),
+    (
+        {"storage": storage(receive={}), "access": ACCESS},
+        (
+            "storage.receive.clients: is required with access: the receiver knows no password\n"
+            "      hint: `receive: {clients: {secret: receiveClients}}`, an authority whose certificates may push"
+        ),
+    ),
+    (
+        {"storage": storage(receive={"clients": {"secret": "receiveClients"}})},
+        "storage.receive.clients: needs TLS\n      hint: add `access:`, whose certificate it shows",
+    ),
+    (
+        {"storage": storage(ruler=["slo"], retention={"raw": "20d"}), "services": [PROMISING]},
+        (
+            "services[0].objectives.availability.window (is 30d): is longer than storage.retention.raw 20d\n"
+            "      hint: storage.retention: {raw: 30d}, or window: 14d"
         ),
     ),
 ]

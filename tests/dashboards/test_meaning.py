@@ -19,6 +19,7 @@ from components.catalogue import (
     rule_file,
     rule_subjects,
 )
+from components.config.stack import THANOS
 from components.parameters import Limits
 from components.promql import metrics_in
 from components.rules import StackLimits, settled_groups
@@ -154,6 +155,7 @@ def test_an_alert_s_dashboard_is_there_when_the_alert_is(alert: str) -> None:
     """Whatever else the stack has: the subject of the alert is enough."""
     file = all_alerts()[alert]
     on = {file.subject, *ALWAYS} | ({"services"} if file.subject in (*EXPOSED, *DERIVED) else set())
+    on |= {"thanos"} if file.subject in THANOS else set()
     rule = next(rule for rule in file.rules() if rule.get("alert") == alert)
     linked = [name for name in dashboards.CATALOGUE if rule["annotations"]["dashboard"] == dashboards.load(name).UID]
     assert linked

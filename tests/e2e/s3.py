@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -61,6 +62,12 @@ class S3Server:
         with suppress(httpx.TransportError):
             return self._client.get(f"{self.endpoint}/healthz").is_success
         return False
+
+    def storage(self, **more: Any) -> dict[str, Any]:
+        """`storage` of a stack file that keeps samples in the bucket `metrics` of this server."""
+        keys = {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}}
+        bucket = {"name": "metrics", "region": "us-east-1", "endpoint": self.endpoint, "path_style": True}
+        return {"backend": "s3", "bucket": {**bucket, "credentials": keys, "encryption": "none"}, **more}
 
     def make_bucket(self, name: str) -> None:
         """A bucket, as the server keeps it: a folder."""

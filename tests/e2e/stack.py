@@ -158,7 +158,7 @@ class Stack:
 
     def http(self, product: str) -> httpx.Client:
         """A client of a published product; access settings of the stack are used."""
-        scheme = "https" if self.credentials and product in ("prometheus", "alertmanager") else "http"
+        scheme = "https" if self.credentials and product in ("prometheus", "alertmanager", "thanos") else "http"
         return httpx.Client(
             base_url=f"{scheme}://localhost:{self.ports[product]}",
             auth=self.credentials if scheme == "https" else None,

@@ -132,13 +132,6 @@ def story(project: Project, engine: Engine, run_name: str, tmp_path_factory: pyt
         yield Story(stack, server, folder, History("e2e_history", end - DAYS * DAY, end, step=120))
 
 
-def storage(story: Story, **more: Any) -> dict[str, Any]:
-    """The bucket of the tests, as a stack file names it."""
-    keys = {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}}
-    bucket = {"name": "metrics", "region": "us-east-1", "endpoint": story.server.endpoint, "path_style": True}
-    return {"backend": "s3", "bucket": {**bucket, "credentials": keys, "encryption": "none"}, **more}
-
-
 def test_a_local_stack_has_history(story: Story) -> None:
     """Blocks of two hours are moved in, and Prometheus merges some of them as it always does."""
     stack = story.stack
@@ -166,7 +159,7 @@ def test_switching_to_a_bucket_keeps_the_history(story: Story) -> None:
     """Everything is uploaded, merged or not, and the same queries have the same answers."""
     stack = story.stack
     # So slow that it can be killed at work.
-    stack.configure(storage=storage(story), resources={"thanos-compact": {"cpus": 0.2}})
+    stack.configure(storage=story.server.storage(), resources={"thanos-compact": {"cpus": 0.2}})
     stack.up(what="from local storage to a bucket")
     stack.container("thanos-compact").stop(timeout=10)  # until it is to be killed at work
     started = time.monotonic()
@@ -355,7 +348,7 @@ def test_retention_deletes_what_is_too_old_and_nothing_else(story: Story) -> Non
     hours = int(time.time() - limit / 1000) // HOUR - 1
     shorter = {"raw": f"{hours}h", "five_minutes": "forever", "one_hour": "forever"}
     with stack.project.changed("components/services/thanos.py", DELAY, '"--delete-delay=0s"'):
-        stack.configure(storage=storage(story, retention=shorter))
+        stack.configure(storage=story.server.storage(retention=shorter))
         stack.up(what="a shorter retention in the bucket")
         until(lambda: {meta["ulid"] for meta in raw(story, True)} == kept, "old blocks are deleted", 120)
     story.store_knows(story.history.start + DAY, story.history.end)

@@ -12,7 +12,7 @@ from operations.checks import thanos as checks_thanos
 from operations.running import CheckFailed, FailedForGood, Running
 from operations.verify import Secrets, connect, planned_checks
 from tests.operations import fakes
-from tests.support import planned, stack
+from tests.support import FEDERATED, planned, stack
 
 STORAGE = {"backend": "s3", "bucket": {"name": "metrics", "region": "eu-central-1"}}
 CONFIG = stack(storage=STORAGE, high_availability={"prometheus": 2, "one_host": True}, grafana={"enabled": False})
@@ -111,3 +111,38 @@ def test_a_halted_compactor_fails_for_good(thanos: Thanos) -> None:
     thanos[1].set("/api/v1/query", fakes.vector())
     with pytest.raises(CheckFailed, match="no sample of the compactor yet"):
         checks_thanos.compactor_works(thanos[2])
+
+
+def test_a_ruler_has_to_have_evaluated_everything() -> None:
+    services = FEDERATED["services"]
+    config = stack(storage={**STORAGE, "ruler": ["slo"]}, services=services, grafana={"enabled": False})
+    assert "the ruler evaluates its rules" in [check.name for check in planned_checks(planned(config), config)]
+    query = fakes.Fake()
+
+    def rule(name: str, health: str) -> dict[str, Any]:
+        return {"name": name, "health": health, "lastError": "no answer"}
+
+    def answer(*healths: str) -> None:
+        groups = [
+            {"name": name, "partialResponseStrategy": "WARN", "rules": [rule(f"{name}-{n}", health)]}
+            for n, (name, health) in enumerate(
+                zip(("objectives", "objectives-period", "slo"), healths, strict=False), start=1
+            )
+        ]
+        # Prometheus' own, which the querier tells of as well.
+        groups.append({"name": "prometheus", "partialResponseStrategy": "ABORT", "rules": [rule("other", "err")]})
+        query.set("/api/v1/rules", {"status": "success", "data": {"groups": groups}})
+
+    with fakes.served({"thanos": query}) as endpoints:
+        running = Running(config, planned(config), endpoints, patience=0.2)
+        answer("ok", "ok", "ok")
+        assert checks_thanos.rules_are_evaluated(running) == "3 rules"
+        answer("ok", "ok")
+        with pytest.raises(CheckFailed, match="no ruler has slo"):
+            checks_thanos.rules_are_evaluated(running)
+        answer("ok", "err", "ok")
+        with pytest.raises(CheckFailed, match="objectives-period-2: no answer"):
+            checks_thanos.rules_are_evaluated(running)
+        answer("ok", "ok", "unknown")
+        with pytest.raises(CheckFailed, match="not evaluated yet: slo-3"):
+            checks_thanos.rules_are_evaluated(running)

@@ -20,6 +20,7 @@ from components.catalogue import (
     exposed_series,
     rule_file,
 )
+from components.config.stack import THANOS
 from components.promql import metrics_in
 from components.rules import settled_groups
 from tests.rules.promtool import promtool, run
@@ -108,7 +109,7 @@ def test_names_are_unique() -> None:
 def test_files_are_named_for_a_subject_and_groups_for_their_file(path: Path) -> None:
     """The subject's presence in a stack switches its file on."""
     products = yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
-    assert path.stem in {*products, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
+    assert path.stem in {*products, *THANOS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
     assert [group["name"] for group in yaml.safe_load(path.read_text())["groups"]] == [path.stem]
 
 

@@ -158,6 +158,8 @@ def test_the_querier_asks_every_sidecar_and_the_store_and_shows_replicas_as_one(
     query = service(plan(high_availability={"prometheus": 2, "one_host": True}), "thanos-query")
     asked = [each["address"] for each in data(query, "endpoints.yml")["endpoints"]]
     assert asked == ["thanos-sidecar:10901", "thanos-sidecar-2:10901", "thanos-store:10901"]
+    # Else what does not answer is left out without a warning, and the query frontend remembers the gap.
+    assert all(each["strict"] for each in data(query, "endpoints.yml")["endpoints"])
     assert flag(query, "query.replica-label") == "replica"
     assert "--query.auto-downsampling" in query.args
 
@@ -204,7 +206,7 @@ def test_access_protects_all_of_them_and_lets_them_ask_each_other() -> None:
 
 def test_mutual_tls_where_it_is_asked_for() -> None:
     open_query = service(plan(), "thanos-query")
-    assert data(open_query, "endpoints.yml")["endpoints"][0] == {"address": "thanos-sidecar:10901"}
+    assert data(open_query, "endpoints.yml")["endpoints"][0] == {"address": "thanos-sidecar:10901", "strict": True}
     assert not [arg for arg in open_query.args if "tls" in arg]
     found = plan({"tls": TLS}, high_availability={"prometheus": 2, "one_host": True})
     for name in ("thanos-sidecar", "thanos-sidecar-2", "thanos-store", "thanos-query"):
