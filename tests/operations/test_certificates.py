@@ -53,6 +53,13 @@ def test_what_the_certificates_say(made: Certificates) -> None:
     assert key.curve.name == "secp256r1"
 
 
+def test_it_is_a_client_s_as_well(made: Certificates) -> None:
+    """The components of Thanos show it to each other, and ask for it."""
+    authority, certificate = (x509.load_pem_x509_certificate(pem.encode()) for pem in (made.ca, made.certificate))
+    builder = verification.PolicyBuilder().store(verification.Store([authority])).time(NOW)
+    assert builder.build_client_verifier().verify(certificate, []).chain[0] == certificate
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_chain_is_valid_for_each_name(made: Certificates, name: str) -> None:
     authority, certificate = (x509.load_pem_x509_certificate(pem.encode()) for pem in (made.ca, made.certificate))
