@@ -40,7 +40,8 @@ def sized(config: StackConfig, plan: Plan, question: Question) -> dict[str, Any]
     prometheus, *_ = plan.replicas("prometheus")
     limits = prometheus.resources
     rows = list(asked(config, load, limits.memory * 2**20, limits.cpus))
-    place = stage(load.series)
+    # A stack with remote storage has reasons of its own for it, however small it is.
+    place = max(stage(load.series), 0 if config.storage.backend == "local" else 1)
     replicas = len(plan.replicas("prometheus"))
     growth = bucket_growth(load, config.storage, replicas) if config.storage.thanos else None
     return {
