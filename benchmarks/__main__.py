@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
-from benchmarks import chart, deploying, machine, programs, rendering, resting
+from benchmarks import chart, deploying, history, machine, programs, rendering, replicas, resting
 from benchmarks.compose import Compose
 from benchmarks.results import Result, table
 from benchmarks.stack import BenchStack
@@ -22,7 +22,7 @@ from benchmarks.workspace import CommandFailed, Workspace
 from components.platforms.errors import DeploymentError
 
 _INTERRUPTED = 130
-NAMES = ("nothing", "preview", "rule", "rest", "render", "services", "programs", "chart")
+NAMES = ("nothing", "preview", "rule", "rest", "render", "services", "programs", "history", "replicas", "chart")
 
 
 def _arguments() -> argparse.Namespace:
@@ -61,6 +61,8 @@ def _measure(options: argparse.Namespace, stack: BenchStack) -> list[Result]:
         "render": lambda: rendering.render_command(options.repeat),
         "services": lambda: rendering.growing_plans(options.repeat),
         "programs": lambda: programs.platforms(options.repeat),
+        "history": lambda: history.over_a_month(options.repeat),
+        "replicas": lambda: replicas.memory(stack, options.rest_seconds / 5),
         "chart": lambda: chart.manifests(options.chart.resolve(), options.repeat),
     }
     results = []

@@ -37,6 +37,14 @@ def _sample(container: Container) -> dict[str, Any]:
     return stats
 
 
+def memory_by_service(stack: BenchStack) -> dict[str, float]:
+    """MiB of each container now, by its service."""
+    return {
+        str(container.labels["observatory.service"]): own_memory(_sample(container)) / _MEBIBYTE
+        for container in stack.containers()
+    }
+
+
 def at_rest(stack: BenchStack, seconds: float) -> list[Result]:
     """One sample of each container now and one after `seconds`."""
     stack.ensure_up()

@@ -17,6 +17,7 @@ from docker.models.containers import Container
 from benchmarks.workspace import ROOT, Workspace
 from components.config import parse_stack
 from components.config.load import KEY
+from components.config.products import Ports
 from components.images import load_catalogue
 from components.plan import plan_stack
 from components.spec import Plan
@@ -56,16 +57,14 @@ class BenchStack:
         self.workspace, self.environment = workspace, environment
         self.client = docker.from_env(timeout=120)
         dev = load((ROOT / "stacks" / "Pulumi.dev.yaml").read_text())["config"][KEY]
-        self.object = bench_stack(dev, environment, free_ports(8))
+        self.object = bench_stack(dev, environment, free_ports(len(Ports.model_fields)))
         self.config = parse_stack(self.object, f"stacks/Pulumi.{environment}.yaml")
         self.deployed = False
 
     def __enter__(self) -> Self:
         for program in (self.workspace.project, self.workspace.empty, self.workspace.smallest):
             self.workspace.pulumi(program, self.environment, "stack", "init", "--no-select")
-        file = self.workspace.project / "stacks" / f"Pulumi.{self.environment}.yaml"
-        document = load(file.read_text()) if file.exists() else {}
-        file.write_text(dump({**document, "config": {KEY: self.object}}))
+        self.configure({})
         for program in (self.workspace.empty, self.workspace.smallest):
             self.workspace.pulumi(program, self.environment, *UP)
         return self
@@ -75,6 +74,14 @@ class BenchStack:
     ) -> None:
         self.remove_leftovers()
         self.client.close()
+
+    def configure(self, changes: dict[str, Any]) -> None:
+        """The stack file from now on: its object with other values for some keys. Secrets stay."""
+        own = {**self.object, **changes}
+        self.config = parse_stack(own, f"stacks/Pulumi.{self.environment}.yaml")
+        file = self.workspace.project / "stacks" / f"Pulumi.{self.environment}.yaml"
+        document = load(file.read_text()) if file.exists() else {}
+        file.write_text(dump({**document, "config": {**document.get("config", {}), KEY: own}}))
 
     def plan(self) -> Plan:
         """What is deployed."""

@@ -79,6 +79,11 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
         found.append(
             Source("compose", "docker-compose", compose, "2.0", download, ("version", "--short"), folders),
         )
+    if "thanos" in table:
+        version = table["thanos"].version
+        base = f"https://github.com/thanos-io/thanos/releases/download/v{version}"
+        archive = Download(f"{base}/thanos-{version}.{this}.tar.gz", f"{base}/sha256sums.txt")
+        found.append(Source("thanos", "thanos", version, version, archive))
     if "helm" in table:
         version = table["helm"].version
         address = f"https://get.helm.sh/helm-v{version}-{this}.tar.gz"

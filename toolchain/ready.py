@@ -70,7 +70,9 @@ PURPOSES = {
         bucket=True,
         database=True,
     ),
-    "bench": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True),
+    "bench": Purpose(
+        (*_DEPLOY, *_VALIDATE, "docker-compose", "prometheus", "thanos"), engine=True, develop=True, bucket=True
+    ),
     "chart": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose", "helm"), engine=True, develop=True),
     "all": Purpose((*_DEPLOY, *_VALIDATE, "docker-compose"), engine=True, develop=True, demo=True),
 }

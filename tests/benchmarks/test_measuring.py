@@ -60,12 +60,12 @@ def test_compose_takes_no_dollar_for_a_variable() -> None:
 
 def test_the_measured_stack_is_the_dev_stack_elsewhere() -> None:
     dev = stack_object("dev")
-    found = parse_stack(bench_stack(dev, "bench-1", list(range(20000, 20008))), "stacks/Pulumi.bench-1.yaml")
+    found = parse_stack(bench_stack(dev, "bench-1", list(range(20000, 20020))), "stacks/Pulumi.bench-1.yaml")
     expected = parse_stack(dev, "stacks/Pulumi.dev.yaml")
     same = {"environment", "ports", "data"}
     assert found.model_dump(exclude=same) == expected.model_dump(exclude=same)
     assert set(found.ports.published()) == set(expected.ports.published())
-    assert all(20000 <= port < 20008 for _, port in found.ports.published().values())
+    assert all(20000 <= port < 20020 for _, port in found.ports.published().values())
     assert found.data.keep is False
     with pytest.raises(ValueError, match="ports are published"):
         bench_stack(dev, "bench-1", [20000])
