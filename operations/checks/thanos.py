@@ -11,8 +11,10 @@ STORES = ("thanos-sidecar", "thanos-store", "thanos-rule", "thanos-receive")
 
 
 def ready(running: Running) -> str:
-    """The component that people ask answers, and so does the one behind it."""
-    running.endpoint(NAME).get("/-/ready")
+    """The component that people ask answers."""
+    # Not whether it is ready: the query frontend asks the querier for that, without the password that this one may ask
+    # for, and is never ready then. Whether the querier answers is what the other checks see.
+    running.endpoint(NAME).get("/-/healthy")
     return running.endpoint(NAME).url
 
 

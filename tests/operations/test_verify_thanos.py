@@ -36,7 +36,7 @@ def stores(**errors: str) -> dict[str, Any]:
 def thanos() -> Iterator[Thanos]:
     """A healthy one, and the Prometheus that scrapes it."""
     query, prometheus = fakes.Fake(), fakes.Fake()
-    query.set("/-/ready", "OK")
+    query.set("/-/healthy", "OK")
     query.set("/api/v1/stores", stores())
     query.set("/api/v1/query", fakes.vector(({}, "12")))
     told: dict[str, list[tuple[dict[str, str], str]]] = {"increase": [({}, "10"), ({}, "9")], "max": [({}, "0")]}
