@@ -78,7 +78,7 @@ def new(
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", help="Where metrics are kept: local, thanos, s3, victoria. Default: local."),
+        typer.Option("--storage", help="Where metrics are kept: local, thanos, s3, victoria, cortex. Default: local."),
     ] = None,
     bucket: Annotated[str | None, typer.Option("--bucket", help="Its name, with thanos and s3.")] = None,
     bucket_region: Annotated[str | None, typer.Option("--bucket-region", help="Its region.")] = None,

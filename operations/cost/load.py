@@ -103,6 +103,9 @@ def cost_load(config: StackConfig, plan: Plan, usage: Usage) -> CostLoad:
         kept = max([kept, 365 * DAY if growth.forever else 0, *(end.age for end in growth.ends)])
     elsewhere = _elsewhere(config)
     kept = max(kept, elsewhere)
+    if elsewhere and config.storage.bucket:  # where that database keeps its samples, in place of a disk
+        bucket = (load.rate * SAMPLE_BYTES[0] * elsewhere / GB, load.rate * SAMPLE_BYTES[1] * elsewhere / GB)
+        elsewhere = 0.0
     stored = [
         (replicas * need + traces + load.rate * size * elsewhere) / GB
         for need, size in zip((disk.floor or 0.0, disk.plan or 0.0), SAMPLE_BYTES, strict=True)

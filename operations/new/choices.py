@@ -19,6 +19,8 @@ EXPORTERS: tuple[str, ...] = tuple(name for name, field in Exporters.model_field
 """Those that are only switched on; others have settings of their own, which the guide of the stack file tells."""
 BUCKETS = ("thanos", "s3")
 """Backends that keep samples in a bucket, for which one has to be named."""
+MAY_HAVE_BUCKET = (*BUCKETS, "cortex")
+"""Those that can use one."""
 
 PRESETS: Mapping[str, str] = {
     "red-metrics": "red",

@@ -136,8 +136,9 @@ def _kept(wishes: Wishes) -> dict[str, Any]:
     """Retention and storage. Where another store keeps samples, the asked time is that store's: Prometheus' own disk
     needs no more than its default."""
     backend = choices.chosen("--storage", wishes.storage, choices.STORAGE)
-    if wishes.bucket and backend not in choices.BUCKETS:
-        raise UsageError("--bucket, --bucket-region and --bucket-endpoint are for --storage thanos or s3")
+    if wishes.bucket and backend not in choices.MAY_HAVE_BUCKET:
+        allowed = ", ".join(choices.MAY_HAVE_BUCKET)
+        raise UsageError(f"--bucket, --bucket-region and --bucket-endpoint are for --storage {allowed}")
     local = {"retention": {"time": wishes.retention}}
     if backend == "local":
         return local

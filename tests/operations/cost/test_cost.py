@@ -189,6 +189,18 @@ def test_what_another_database_keeps_takes_disk_as_well() -> None:
     assert there.disk[0] - here.disk[0] == pytest.approx(samples * 1.3 / 1e9, rel=0.1)
 
 
+def test_what_cortex_keeps_in_a_bucket_is_no_disk() -> None:
+    bucket = {"name": "acme-metrics", "region": "eu-central-1"}
+    disk, far = (
+        cost_load(each, planned(each), Usage(Circumstances()))
+        for each in (stack(storage="cortex"), stack(storage={"backend": "cortex", "bucket": bucket}))
+    )
+    assert disk.bucket[1] == 0
+    assert far.bucket[0] > 0
+    assert disk.disk[0] > far.disk[0]
+    assert disk.retention == far.retention
+
+
 def test_own_prices_win_in_their_order(tmp_path: Path) -> None:
     file = tmp_path / "prices.yaml"
     file.write_text("date: 2027-01-01\nprices: {datadog: {hosts: 9, apm_hosts: {price: [10, 20]}}}\n")

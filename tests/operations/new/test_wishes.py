@@ -158,7 +158,7 @@ def test_every_channel_that_can_be_asked_for_is_one_of_the_model() -> None:
         (Wishes("shop", channels=("sms",)), "allowed: slack, pagerduty, email, webhook, opsgenie"),
         (Wishes("shop", channels=("slack", "slack")), "team-chat is there twice"),
         (Wishes("shop", channels=("email",), mail={"to": "a@b.c"}), "needs --mail-from, --mail-server"),
-        (Wishes("shop", bucket=BUCKET), "are for --storage thanos or s3"),
+        (Wishes("shop", bucket=BUCKET), "are for --storage thanos, s3, cortex"),
         (Wishes("shop", context="production"), "--context is for --platform kubernetes"),
     ],
 )
