@@ -24,7 +24,7 @@ from tests.operations.migrate.test_datadog import MONITORS
 from tests.operations.migrate.test_origins import COMPOSE, VALUES
 from tests.operations.migrate.test_prometheus_files import ALERTMANAGER, PROMETHEUS, RULES
 
-ODD = st.sampled_from(
+ODD: st.SearchStrategy[Any] = st.sampled_from(
     [None, "", "x", 0, 7, -1.5, True, [], {}, [None], [[]], ["x"], {"x": 1}, {"x": None}, [{"x": []}]]
 )
 CHANGES = settings(
