@@ -24,7 +24,7 @@ from operations.revisions import checked_out, commit_of
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
 """Seconds for another revision to plan its stacks."""
-_CODE = ("components", "dashboards", "operations")
+_CODE, _CONTENT = ("components", "dashboards", "operations"), ("rules", "metrics")
 _VERSIONS = Path("components/versions.yaml")
 _SNAPSHOT = Path("operations/report/snapshot.py")
 
@@ -47,9 +47,16 @@ def base_of(revision: str, stacks: Sequence[str], root: Path = ROOT) -> Base:
         own = _planned(folder, files, revision) if (folder / _SNAPSHOT).is_file() else None
         note = ""
         if own is None:
-            _lend_code(folder, root)
-            own = _planned(folder, files, revision)
             note = f"{revision} cannot make snapshots: its stack files, rules and metrics were planned by this code"
+            _lend(folder, root, _CODE)
+            try:
+                own = _planned(folder, files, revision)
+            except CommandError:  # dashboards of now ask for alerts that its rules do not have
+                note = (
+                    f"{revision} cannot make snapshots: only its stack files and versions count, planned by this code"
+                )
+                _lend(folder, root, _CONTENT)
+                own = _planned(folder, files, revision)
     if own is None:
         raise CommandError(f"{revision} answered in another format than {FORMAT}")
     return Base(commit, tuple(None if each is None else Snapshot.model_validate(each) for each in own), note)
@@ -89,10 +96,10 @@ def _planned(folder: Path, stacks: Sequence[str], revision: str) -> list[Any] | 
     return list(answer["stacks"]) if answer["format"] == FORMAT else None
 
 
-def _lend_code(folder: Path, root: Path) -> None:
-    """This revision's code over another one's content. Images keep the pins that they have there."""
+def _lend(folder: Path, root: Path, names: Sequence[str]) -> None:
+    """Folders of this revision in place of another one's. Images keep the pins that they have there."""
     pins = load((folder / _VERSIONS).read_text()) if (folder / _VERSIONS).is_file() else {}
-    for name in _CODE:
+    for name in names:
         shutil.rmtree(folder / name, ignore_errors=True)
         shutil.copytree(root / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / _VERSIONS).write_text(dump({**load((root / _VERSIONS).read_text()), **pins}))

@@ -104,6 +104,22 @@ def test_a_base_without_snapshots_lends_its_files(repository: Repository) -> Non
     assert ("APIHighErrorRate", "threshold tightened", "4%", "1%") in told
 
 
+def test_of_a_base_whose_rules_do_not_fit_this_code_the_stack_files_count(repository: Repository) -> None:
+    """The dashboards of now draw a line at an alert that it does not have."""
+    repository.git("rm", "--quiet", "operations/report/snapshot.py", "rules/node-exporter.yaml")
+    stack = (repository.folder / "stacks/Pulumi.shop.yaml").read_text()
+    repository.write("stacks/Pulumi.shop.yaml", stack.replace("time: 30d", "time: 60d"))
+    repository.git("commit", "--quiet", "--all", "--message", "older")
+    older = repository.git("rev-parse", "HEAD").strip()
+    repository.restore()
+    answer = repository.report("shop", "--base", older)["stacks"][0]
+    assert answer["notes"] == [
+        f"{older} cannot make snapshots: only its stack files and versions count, planned by this code"
+    ]
+    told = [(change["name"], change["what"], change["before"], change["after"]) for change in answer["changes"]]
+    assert ("samples on disk", "kept for less", "60d", "30d") in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
