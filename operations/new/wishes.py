@@ -120,16 +120,23 @@ def _placed(wishes: Wishes) -> dict[str, Any]:
         raise UsageError("--context is for --platform kubernetes")
     else:
         data |= {"docker": {"networks": [*wishes.networks]}} if wishes.networks else {}
-        data |= {"ports": _ports(wishes.port_offset)} if wishes.port_offset else {}
+        data |= {"ports": _ports(wishes)} if wishes.port_offset else {}
     if wishes.access:
         tls = {name: {"secret": f"tls{name.capitalize()}"} for name in ("ca", "certificate", "key")}
         data["access"] = {"password": {"secret": "accessPassword"}, "tls": tls}
     return data
 
 
-def _ports(offset: int) -> dict[str, int]:
-    """Every port that is published by default, moved: for a second stack on the same engine."""
-    return {name: port + offset for name, (_, port) in StackConfig(environment="default").ports.published().items()}
+def _ports(wishes: Wishes) -> dict[str, int]:
+    """Every port that this stack publishes by default, moved: for a second stack on the same engine."""
+    storage = {"thanos": ("thanos", "s3"), "victoria": ("victoria",), "cortex": ("cortex",), "receive": ()}
+    published = StackConfig(environment="default").ports.published()
+    return {
+        name: port + wishes.port_offset
+        for name, (_, port) in published.items()
+        if wishes.storage in storage.get(name, (wishes.storage,))
+        and (wishes.tracing != "none" or name not in ("jaeger", "otlp_grpc", "otlp_http"))
+    }
 
 
 def _kept(wishes: Wishes) -> dict[str, Any]:

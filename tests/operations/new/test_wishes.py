@@ -131,6 +131,18 @@ def test_what_is_critical_wakes_somebody_and_the_rest_does_not() -> None:
     assert (alone["default_channels"], "routes" in alone) == (["on-call"], False)
 
 
+@pytest.mark.parametrize("tracing", choices.TRACING)
+@pytest.mark.parametrize("storage", choices.STORAGE)
+def test_only_ports_that_something_listens_on_are_moved(storage: str, tracing: str) -> None:
+    bucket = BUCKET if storage in ("thanos", "s3") else {}
+    wishes = Wishes("shop", storage=storage, bucket=bucket, tracing=tracing, port_offset=100)
+    plan = planned(parse_stack(stack_data(wishes), "new"))
+    assert [note for note in plan.notes if note.startswith("ports.")] == []
+    assert len([port for service in plan.services for port in service.ports if port.published]) == len(
+        stack_data(wishes)["ports"]
+    )
+
+
 def test_two_channels_of_a_type_have_two_secrets() -> None:
     channels = stack_data(Wishes("shop", channels=("slack", "pay-chat=slack")))["alerting"]["channels"]
     assert [each["url"]["secret"] for each in channels.values()] == ["slackUrl", "payChatSlackUrl"]
