@@ -18,7 +18,7 @@ from components.config import StackConfig
 from components.config.base import Secret
 from components.config.channels import Channel, EmailChannel, SlackChannel, WebhookChannel
 from components.plan import plan_stack_file
-from components.services.alertmanager_routes import NOBODY, VERIFICATION, quoted
+from components.services.alertmanager_routes import DRILL, NOBODY, VERIFICATION, quoted
 from components.spec import Plan
 from components.yaml_text import dump, load
 from operations import console, programs
@@ -124,7 +124,7 @@ def matching_inhibitions(amtool: Path, config: Mapping[str, Any], labels: Mappin
     reached = receivers_of(amtool, {"receiver": NOBODY, "routes": routes}, {}, labels)
     return [
         {
-            "source": rule["source_matchers"],
+            "source": [matcher for matcher in rule["source_matchers"] if matcher != f'{DRILL}=""'],
             "equal": {label: labels.get(label, "") for label in rule["equal"]},
             "where": where[index],
         }
@@ -180,7 +180,8 @@ def lines(stack: StackConfig, answer: Mapping[str, Any]) -> list[str]:
         found.append(f"{number}. {console.paint(route['receiver'], 'bold')}")
         found += [f"   to         {name}: {channel_text(stack.alerting.channels[name])}" for name in route["channels"]]
         found.append(f"   taken by   {', '.join(route['matchers']) or 'the default: no other route takes it'}")
-        found.append(f"   grouped by {', '.join(route['group_by']) or 'nothing: all in one message'}")
+        groups = [label for label in route["group_by"] if label != DRILL]  # which a real alert has not
+        found.append(f"   grouped by {', '.join(groups) or 'nothing: all in one message'}")
         found.append(
             f"   sent       {route['group_wait']} after the first alert; news every {route['group_interval']}; "
             f"again after {route['repeat_interval']}"

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from components.catalogue import rule_file, rule_subjects
+from components.services.alertmanager_routes import DRILL
 
 SAME_THING = ("alertname", "service", "instance")
 """Labels that are equal on the alerts of one name about one thing."""
@@ -48,4 +49,6 @@ def targets_of(pair: Mapping[str, Any]) -> list[str]:
 
 
 def _rule(source: str, target: str, equal: Iterable[str], present: Iterable[str] = ()) -> dict[str, Any]:
-    return {"source_matchers": [source], "target_matchers": [target, *present], "equal": list(equal)}
+    """A drilled alert silences nothing: what it is about is made up."""
+    source_matchers = [source, f'{DRILL}=""']
+    return {"source_matchers": source_matchers, "target_matchers": [target, *present], "equal": list(equal)}

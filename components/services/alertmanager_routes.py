@@ -14,6 +14,8 @@ NOBODY = "nobody"
 """The receiver of alerts that the stack file sends nowhere: shown in the UIs, delivered to no channel."""
 VERIFICATION = "verification"
 """Receiver and alert label of `./observatory verify`: Prometheus acknowledges, so no outside service is needed."""
+DRILL = "drill"
+"""Label of the alerts of `./observatory drill`. They have groups of their own, or they would delay real ones."""
 
 # One message a day. A group_wait of a day too would lose what fires and ends within the first one: Alertmanager drops
 # a group of which nothing fires any more before its first message. So the first problem after a quiet time is told
@@ -22,7 +24,7 @@ VERIFICATION = "verification"
 # too young and would skip every other day. It looks only once a group_interval, so it is still one message a day.
 _DIGEST = {
     "daily": {
-        "group_by": ["category", "team"],
+        "group_by": ["category", "team", DRILL],
         "group_wait": "10m",
         "group_interval": "1d",
         "repeat_interval": "23h",
@@ -53,7 +55,7 @@ def routing_tree(alerting: Alerting, services: tuple[MonitoredService, ...], rec
         routes = [*by_service, {"receiver": default, **({"routes": routes} if routes else {})}]
     return {
         "receiver": default,
-        "group_by": list(alerting.group_by),
+        "group_by": [*alerting.group_by, DRILL],
         "group_wait": alerting.group_wait,
         "group_interval": alerting.group_interval,
         "repeat_interval": alerting.repeat_interval,
@@ -90,7 +92,7 @@ def _route(route: Route, receivers: Receivers) -> dict[str, Any]:
     timings: dict[str, Any] = dict(_DIGEST[route.digest]) if route.digest else {}
     for key in ("group_by", "group_wait", "group_interval", "repeat_interval"):
         if value := getattr(route, key):
-            timings[key] = list(value) if key == "group_by" else value
+            timings[key] = [*value, DRILL] if key == "group_by" else value
     found = {"receiver": receivers.named(route.channels), "matchers": matchers, **timings}
     if route.mute:
         found["mute_time_intervals"] = list(route.mute)

@@ -38,3 +38,53 @@ def drift(
     from operations.drift.command import drift_command
 
     finish(lambda: drift_command(stack, tuple(ignore or ()), timeout, password_file, ca_file, json))
+
+
+@family.command()
+def doctor(
+    stack: Stack,
+    json: Json = False,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
+    ] = None,
+) -> None:
+    """Find what is wrong with a running stack, and say what to do.
+
+    Looks at its containers and at whatever answers; changes nothing. Exit code 1 when something is wrong.
+    """
+    from operations.doctor.command import doctor_command
+
+    finish(lambda: doctor_command(stack, json, password_file, ca_file))
+
+
+@family.command()
+def drill(
+    stack: Stack,
+    alerts: Annotated[
+        list[str] | None, typer.Argument(metavar="ALERT...", help="Names of alerts. Default: lists those that can be.")
+    ] = None,
+    each_receiver: Annotated[
+        bool, typer.Option("--each-receiver", help="One alert for each set of receivers that alerts go to.")
+    ] = False,
+    json: Json = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report to this file too.")] = None,
+    timeout: Annotated[
+        float, typer.Option("--timeout", min=1, help="Seconds for each step; messages have their groups' waits on top.")
+    ] = 60,
+    password_file: Annotated[
+        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
+    ] = None,
+    ca_file: Annotated[
+        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
+    ] = None,
+) -> None:
+    """Make alerts fire for real, and follow them to their receivers.
+
+    Real messages go out, marked DRILL. Neither the stack's samples nor its real alerts are touched.
+    """
+    from operations.drill.command import drill_command
+
+    finish(lambda: drill_command(stack, alerts or (), each_receiver, json, junit, timeout, password_file, ca_file))

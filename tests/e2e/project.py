@@ -24,6 +24,7 @@ _COPIED = (
     "requirements.txt",
     "rules",
     "runbooks",
+    "tests/rules",
     "toolchain",
 )
 PATIENCE = 300

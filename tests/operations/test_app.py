@@ -25,6 +25,8 @@ COMMANDS = (
     "plan",
     "route",
     "verify",
+    "doctor",
+    "drill",
     "certs",
     "schema",
     "down",

@@ -101,7 +101,7 @@ def test_timings_are_those_of_the_route_else_of_what_it_stands_in() -> None:
     assert [hook[key] for key in ("group_wait", "group_interval", "repeat_interval")] == ["30s", "5m", "4h"]
     assert [pager[key] for key in ("group_wait", "group_interval", "repeat_interval")] == ["5s", "5m", "4h"]
     (mail,) = asked(configured(), category="compliance", severity="warning")["routes"]
-    assert mail["group_by"] == ["category", "team"]
+    assert mail["group_by"] == ["category", "team", "drill"]
     assert [mail[key] for key in ("group_wait", "group_interval", "repeat_interval")] == ["10m", "1d", "23h"]
 
 

@@ -18,8 +18,8 @@ from tests.support import data, planned, service, stack
 def test_a_worse_alert_silences_the_milder_ones_about_the_same_thing() -> None:
     rules = inhibit_rules([])[:2]
     assert [(rule["source_matchers"], rule["target_matchers"]) for rule in rules] == [
-        (['severity="emergency"'], ['severity=~"critical|warning"']),
-        (['severity="critical"'], ['severity=~"warning"']),
+        (['severity="emergency"', 'drill=""'], ['severity=~"critical|warning"']),
+        (['severity="critical"', 'drill=""'], ['severity=~"warning"']),
     ]
     assert all(rule["equal"] == ["alertname", "service", "instance"] for rule in rules)
 
@@ -27,7 +27,7 @@ def test_a_worse_alert_silences_the_milder_ones_about_the_same_thing() -> None:
 def test_pairs_of_the_rule_files_silence_by_name_where_the_labels_are_there() -> None:
     (one,) = inhibit_rules([{"source": "Worse", "target": "Mild", "equal": ["instance", "device"]}])[2:]
     assert one == {
-        "source_matchers": ['alertname="Worse"'],
+        "source_matchers": ['alertname="Worse"', 'drill=""'],
         "target_matchers": ['alertname="Mild"', 'instance!=""', 'device!=""'],
         "equal": ["instance", "device"],
     }

@@ -234,6 +234,18 @@ def test_what_has_ended_is_good_news(tmp_path: Path) -> None:
     assert field("pagerduty", "details.firing", case, tmp_path) == ""
 
 
+def test_a_drill_says_so_in_every_message(tmp_path: Path) -> None:
+    """Also where a channel shows the title alone; nobody must take it for real."""
+    drilled = alert("APIHighErrorRate", "i", "10:02", drill="20261121-100000")
+    for group_by in (("alertname", "drill"), ("category", "team", "drill")):
+        case = message(group_by, drilled)
+        assert field("slack", "title", case, tmp_path).startswith("DRILL [FIRING 1] critical: ")
+        assert field("mail", "headers.Subject", case, tmp_path).startswith("DRILL [FIRING 1] critical: ")
+        # A webhook's receiver reads the labels.
+        texts = {name: text for name, text in messages(case, tmp_path).items() if text.strip()}
+        assert {name for name, text in texts.items() if "DRILL" not in text} == set()
+
+
 def test_an_alert_without_any_words_or_labels_is_still_a_message(tmp_path: Path) -> None:
     bare = {**alert("Bare", "i", "01:00"), "labels": {"alertname": "Bare"}, "annotations": {}}
     for group_by in ((), ("alertname",)):

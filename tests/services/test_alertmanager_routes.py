@@ -37,7 +37,7 @@ def test_what_must_not_match_is_negated() -> None:
 
 def test_a_digest_is_a_message_a_day_for_each_category_and_team() -> None:
     found = routes_of(digest="daily")
-    assert found["group_by"] == ["category", "team"]
+    assert found["group_by"] == ["category", "team", "drill"]
     assert (found["group_wait"], found["group_interval"], found["repeat_interval"]) == ("10m", "1d", "23h")
     assert seconds(found["repeat_interval"]) < seconds(found["group_interval"]), "or it would skip every other day"
     assert seconds(found["group_interval"]) * 2 < seconds(RETENTION), "what was sent is still known a day later"

@@ -1,0 +1,348 @@
+"""`doctor` says nothing of a healthy stack, and finds each known failure once it is really there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from docker.models.containers import Container
+
+from tests.e2e.engine import Engine, until
+from tests.e2e.project import Project
+from tests.e2e.stack import Stack
+from tests.e2e.test_failures import silence
+from tests.e2e.trouble import Trouble
+
+Findings = dict[str, list[dict[str, Any]]]
+BROKEN_RULE = {
+    "groups": [
+        {
+            "name": "own",
+            "rules": [
+                {
+                    "alert": "OwnMistake",
+                    "expr": "up + on () up",
+                    "labels": {"severity": "warning", "category": "own", "team": "web"},
+                    "annotations": {"summary": "s", "description": "d {{ $value }}"},
+                }
+            ],
+        }
+    ]
+}
+
+
+def doctor(stack: Stack, *options: str, **variables: str) -> tuple[int, Findings]:
+    """Exit code, and findings by diagnosis. What the machine's own disks are like is not the tests' business."""
+    before = {name: stack.project.variables.get(name) for name in variables}
+    stack.project.variables.update(variables)
+    try:
+        outcome = stack.project.run("./observatory", "doctor", stack.environment, "--json", *options)
+    finally:
+        for name, value in before.items():
+            stack.project.variables.pop(name)
+            if value is not None:
+                stack.project.variables[name] = value
+    assert "Traceback" not in outcome.output, outcome
+    report = json.loads(outcome.output)
+    assert outcome.code == (0 if report["ok"] else 1), outcome
+    found: Findings = {}
+    for each in report["findings"]:
+        if not each["where"].startswith("node-exporter:9100 "):
+            found.setdefault(each["diagnosis"], []).append(each)
+    return outcome.code, found
+
+
+def found_in(stack: Stack, wanted: dict[str, str], seconds: float = 60) -> Findings:
+    """The findings once each wanted diagnosis is among them, at its place."""
+    last: Findings = {}
+
+    def all_there() -> bool:
+        last.clear()
+        last.update(doctor(stack)[1])
+        return all(where in [each["where"] for each in last.get(name, [])] for name, where in wanted.items())
+
+    def told() -> str:
+        there = [
+            f"{name}: {each['where']}: {each['saw'][:200]}" for name, findings in last.items() for each in findings
+        ]
+        return f"{wanted} in {there}"
+
+    try:
+        until(all_there, "", seconds)
+    except AssertionError:
+        raise AssertionError(f"not found within {seconds:g} s: {told()}") from None
+    return last
+
+
+def healthy(stack: Stack, seconds: float = 60, *tolerated: str) -> None:
+    """Wait until nothing is found any more."""
+    last: Findings = {}
+
+    def nothing() -> bool:
+        last.clear()
+        last.update({name: each for name, each in doctor(stack)[1].items() if name not in tolerated})
+        return not last
+
+    try:
+        until(nothing, "", seconds)
+    except AssertionError:
+        raise AssertionError(f"still found after {seconds:g} s: {json.dumps(last, indent=1)}") from None
+
+
+def volume_folder(engine: Engine, name: str) -> Path:
+    """Where the engine keeps a volume."""
+    folder = Path(engine.client.volumes.get(name).attrs["Mountpoint"])
+    if not os.access(folder, os.W_OK):
+        pytest.skip("breaking files of a volume needs root on the engine's machine")
+    return folder
+
+
+def send_signal(container: Container, number: int) -> None:
+    """A signal to the main process, of which the engine knows nothing."""
+    container.reload()
+    os.kill(container.attrs["State"]["Pid"], number)
+
+
+@pytest.fixture
+def trouble(stack: Stack) -> Iterator[Trouble]:
+    """The bad targets, reachable from the stack."""
+    found = Trouble(stack.engine.gateway(stack.environment))
+    yield found
+    found.close()
+
+
+def test_a_healthy_stack_has_no_findings(stack: Stack) -> None:
+    """Not one, not even a note, on a stack that has just started and on one that runs."""
+    stack.targets_up()
+    code, found = doctor(stack)
+    assert (code, found) == (0, {})
+    stack.await_health()
+    assert doctor(stack) == (0, {})
+
+
+def test_bad_targets_samples_rules_and_channels(stack: Stack, trouble: Trouble) -> None:
+    """What services, their numbers, rules and channels can do wrong: each is told with the key to change."""
+    rules = stack.file.parent / "rules" / "own.yaml"
+    rules.parent.mkdir(exist_ok=True)
+    rules.write_text(json.dumps(BROKEN_RULE))
+    broken = (
+        volume_folder(stack.engine, f"observatory-{stack.environment}-prometheus-data") / "01HZZZZZZZZZZZZZZZZZZZZZZZ"
+    )
+    broken.mkdir()
+    (broken / "meta.json").write_text("{")
+    try:
+        channel = {"type": "webhook", "url": f"http://{trouble.host}:{trouble.port}/hook"}
+        stack.configure(
+            services=trouble.services(),
+            rule_files=["rules/own.yaml"],
+            alerting__channels={"hook": channel},
+            alerting__dead_mans_switch={"channel": "hook", "repeat_interval": "1m"},
+            alerts={"ServiceDown": {"for": "1s"}},
+        )
+        stack.up()
+        at = f"{trouble.host}:{trouble.port}"
+        found = found_in(
+            stack,
+            {
+                "target-refused": f"{trouble.host}:{trouble.unused}",
+                "target-unauthorised": at,
+                "target-timeout": at,
+                "target-over-limit": at,
+                "target-unreadable": at,
+                "target-empty": at,
+                "scrape-slow": at,
+                "job-without-target": "nowhere",
+                "cardinality": "budget",
+                "samples-rejected": "prometheus",
+                "clock-skew": at,
+                "certificate-expiring": at,
+                "file-descriptors-low": at,
+                "remote-storage-behind": at,
+                "bucket-failing": at,
+                "queries-slow": at,
+                "spans-lost": at,
+                "rules-slow": "prometheus",
+                "rule-failing": "OwnMistake",
+                "channel-failing": "receiver hook",
+                "alerts-unheard": "alerting",
+                "compaction-failed": "prometheus",
+                "discovery-failing": "prometheus",
+            },
+            150,
+        )
+        keys = {name: findings[0]["remedy"] for name, findings in found.items()}
+        assert "`services[1].authentication`" in keys["target-unauthorised"]
+        assert "`services[2].timeout` (now 2s)" in keys["target-timeout"]
+        assert "`services[4].sample_limit`" in keys["target-over-limit"]
+        assert "budget 300" in found["cardinality"][0]["saw"]
+        assert "no such room" in found["channel-failing"][0]["saw"]
+        assert "many-to-many" in found["rule-failing"][0]["saw"]
+    finally:
+        shutil.rmtree(broken)
+    stack.configure()
+    assert "not-deployed" in doctor(stack)[1]
+    stack.up()
+
+
+def test_silenced_alerts(stack: Stack) -> None:
+    """A silence over everything hides the dead man's switch: the command in the remedy ends it."""
+    identifier = silence(stack, ".+")
+    found = found_in(stack, {"alerts-silenced": f"silence {identifier[:8]}"})
+    (told,) = found["alerts-silenced"]
+    assert told["severity"] == "warning"
+    assert "Watchdog" in told["saw"]
+    ended = stack.project.run(*told["remedy"].split())
+    assert ended.code == 0, ended
+    until(lambda: "alerts-silenced" not in doctor(stack)[1], "the silence has ended")
+
+
+def test_a_corrupt_log_a_rejected_configuration_and_another_port(stack: Stack) -> None:
+    """What Prometheus says of its own start and reload, and a port that is not what the stack file says."""
+    folder = volume_folder(stack.engine, f"observatory-{stack.environment}-prometheus-data")
+    configuration = volume_folder(stack.engine, f"observatory-{stack.environment}-prometheus-config") / "current"
+    stack.remember_sample()
+    prometheus = stack.container("prometheus")
+    prometheus.stop()
+    segment = max((folder / "wal").glob("[0-9]*"))
+    segment.write_bytes(b"\xff" * 4096)
+    prometheus.start()
+    stack.await_answers()
+    planned = (configuration / "prometheus.yml").read_text()
+    (configuration / "prometheus.yml").write_text("scrape_configs: [{}]\n")
+    try:
+        prometheus.kill("SIGHUP")
+        stack.configure(ports__jaeger=1)
+        found = found_in(
+            stack,
+            {"wal-corrupt": "prometheus", "configuration-rejected": "prometheus", "endpoint-silent": "jaeger"},
+        )
+        assert "job_name" in found["configuration-rejected"][0]["saw"]
+    finally:
+        (configuration / "prometheus.yml").write_text(planned)
+        prometheus.kill("SIGHUP")
+        prometheus.restart()
+        stack.configure()
+    stack.await_answers()
+    healthy(stack)
+
+
+def test_containers(stack: Stack) -> None:
+    """Missing, stopped, paused, crashing, out of memory and nearly so; each explains what follows from it."""
+    stack.await_health()
+    jaeger = stack.container("jaeger")
+    stack.container("blackbox-exporter").remove(force=True)
+    stack.container("node-exporter").stop()
+    stack.engine.crash(stack.container("prometheus"))
+    jaeger.stop()
+    jaeger.update(mem_limit="12m", memswap_limit="12m")
+    jaeger.start()
+    stack.container("alertmanager").pause()
+    until(lambda: "prometheus" in stack.health() and stack.health()["prometheus"] != "exited", "prometheus is back")
+    try:
+        found = found_in(
+            stack,
+            {
+                "container-missing": "blackbox-exporter",
+                "container-stopped": "node-exporter",
+                "container-paused": "alertmanager",
+                "container-restarting": "prometheus",
+                "container-out-of-memory": "jaeger",
+            },
+        )
+        # Their scrapes fail, their ports are silent, alerts do not arrive: told with the reason, not beside it.
+        assert not {"target-refused", "endpoint-silent", "target-timeout", "alertmanager-unreached"} & set(found), found
+        (gone,) = found["container-stopped"]
+        assert "target-refused: node-exporter" in gone["consequences"]
+        (frozen,) = found["container-paused"]
+        assert "endpoint-silent: alertmanager" in frozen["consequences"]
+        assert frozen["remedy"] == f"docker unpause observatory-{stack.environment}-alertmanager"
+        assert doctor(stack, DOCKER_HOST="tcp://127.0.0.1:1")[1]["platform-unreachable"][0]["severity"] == "critical"
+    finally:
+        stack.container("alertmanager").unpause()
+        jaeger.update(mem_limit="512m", memswap_limit="512m")
+    stack.up("--refresh")
+    stack.await_answers()
+    idle = stack.container("alertmanager")
+    seen: Any = idle.stats(stream=False)
+    cache = {"inactive_file": 0} | seen["memory_stats"]["stats"]
+    in_use = seen["memory_stats"]["usage"] - cache.get("total_inactive_file", cache["inactive_file"])
+    limit = idle.attrs["HostConfig"]["Memory"]
+    idle.update(mem_limit=int(in_use / 0.93), memswap_limit=limit)
+    try:
+        found_in(stack, {"memory-near-limit": "alertmanager"})
+    finally:
+        idle.update(mem_limit=limit, memswap_limit=limit)
+    # That they crashed a moment ago stays true, and so does what the node exporter counts of it.
+    healthy(stack, 150, "container-restarting", "container-out-of-memory", "alerts-unheard", "traces-missing")
+
+
+@contextmanager
+def small_disk(project: Project, engine: Engine, environment: str) -> Iterator[Stack]:
+    """A small stack with TLS on, whose Prometheus has a disk of a few megabytes."""
+    access = {
+        "password": {"secret": "accessPassword"},
+        "tls": {"ca": {"secret": "tlsCa"}, "certificate": {"secret": "tlsCertificate"}, "key": {"secret": "tlsKey"}},
+    }
+    nothing = {"node": False, "blackbox": False, "cadvisor": False}
+    stack = Stack(
+        project,
+        engine,
+        environment,
+        access=access,
+        probes=[],
+        exporters=nothing,
+        services=[{"name": "shop", "team": "web", "discovery": {"static": {"targets": ["localhost:1"]}}}],
+        grafana={"enabled": False},
+    )
+    stack.configure()
+    made = project.run("./observatory", "certs", environment, "--days", "3")
+    assert made.code == 0, made
+    stack.set_secret("accessPassword", "of-the-doctor-5d1e")
+    options = {"type": "tmpfs", "device": "tmpfs", "o": "size=48m,uid=65534,gid=65534"}
+    name = f"observatory-{environment}-prometheus-data"
+    engine.client.volumes.create(
+        name, driver="local", driver_opts=options, labels={"observatory.environment": environment}
+    )
+    try:
+        stack.up()
+        yield stack
+    finally:
+        engine.remove(environment)
+
+
+def test_a_full_disk_a_password_a_certificate_and_a_program_that_hangs(
+    project: Project, engine: Engine, run_name: str, tmp_path: Path
+) -> None:
+    """They are told by a stack that has TLS and a password on."""
+    with small_disk(project, engine, f"{run_name}-doctor") as stack:
+        alertmanager = stack.container("alertmanager")
+        send_signal(alertmanager, signal.SIGSTOP)
+        wrong = tmp_path / "password"
+        wrong.write_text("wrong")
+        _, found = doctor(stack, "--password-file", str(wrong))
+        assert [each["where"] for each in found["endpoint-login-refused"]] == ["prometheus"]
+        disk = volume_folder(engine, f"observatory-{stack.environment}-prometheus-data")
+        assert shutil.disk_usage(disk).total < 64e6
+        with pytest.raises(OSError, match="No space left"):
+            (disk / "filler").write_bytes(bytes(48 * 2**20))
+        found = found_in(
+            stack,
+            {
+                "disk-full": "prometheus",
+                "certificate-expiring": "prometheus",
+                "container-unhealthy": "alertmanager",
+            },
+            120,
+        )
+        assert "traces-missing" in doctor(stack)[1]
+        assert "no space left on device" in found["disk-full"][0]["saw"]
+        assert f"./observatory certs {stack.environment}" in found["certificate-expiring"][0]["remedy"]
+        assert "endpoint-silent: alertmanager" in found["container-unhealthy"][0]["consequences"]
+        send_signal(alertmanager, signal.SIGCONT)
