@@ -149,10 +149,11 @@ def schema(
 ) -> None:
     """Write what is generated from the model of a stack file, the rules and the commands.
 
-    stacks/schema.json, by which editors check stack files; pages on the stack file, alerts, commands and runbooks.
+    Schemas, by which editors check stack files and policies; pages on the stack file, alerts and commands; lists of
+    runbooks and decisions.
     """
-    from operations.guides import alerts, commands, runbooks, stack_file
+    from operations.guides import alerts, commands, decisions, runbooks, stack_file
     from operations.guides.schema import schema_command
 
-    guides = (stack_file.guide_command, alerts.guide_command, commands.guide_command, runbooks.guide_command)
-    finish(lambda: max(write(check) for write in (schema_command, *guides)))
+    pages = (stack_file, alerts, commands, runbooks, decisions)
+    finish(lambda: max(schema_command(check), *(page.guide_command(check) for page in pages)))

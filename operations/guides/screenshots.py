@@ -1,7 +1,7 @@
 """Pictures of dashboards for the documents: `python -m operations.guides.screenshots STACK URL`.
 
-STACK runs with `demo: true` for at least a quarter of an hour, so that graphs have something to show; URL is its Prometheus.
-Chromium has to be on PATH.
+STACK runs with `demo: true` for at least a quarter of an hour, so that graphs have something to show; URL is its
+Prometheus'. Chromium has to be on PATH.
 """
 
 from __future__ import annotations

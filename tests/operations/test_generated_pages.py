@@ -8,10 +8,10 @@ from types import ModuleType
 import pytest
 
 from components.catalogue import all_alerts
-from operations.guides import alerts, commands, runbooks, stack_file
+from operations.guides import alerts, commands, decisions, runbooks, stack_file
 
 
-@pytest.mark.parametrize("guide", [alerts, commands, runbooks, stack_file], ids=lambda guide: guide.__name__)
+@pytest.mark.parametrize("guide", [alerts, commands, decisions, runbooks, stack_file], ids=lambda guide: guide.__name__)
 def test_pages_are_current(guide: ModuleType) -> None:
     assert guide.guide_command(check=True) == 0, "run ./observatory schema"
 
