@@ -15,6 +15,7 @@ from tests.e2e.engine import Engine, until
 from tests.e2e.project import Outcome, Project
 from tests.e2e.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.e2e.stack import Stack
+from tests.e2e.test_access import trust
 from tests.e2e.test_failures import silence
 
 PASSWORD = "of the copies"
@@ -172,6 +173,58 @@ def test_ctrl_c_ends_a_run_and_cleans_up(copied: Stack) -> None:
         ["sh", "-c", "[ -e /data/prometheus-data/snapshots/observatory-manual ]"]
     )
     assert left.exit_code == 1
+
+
+@pytest.fixture
+def protected(copied: Stack, folder: Path) -> Iterator[Stack]:
+    """A second stack with TLS and a password, running, that copies to the same folder."""
+    environment = f"{copied.environment}-into"
+    access = {
+        "password": {"secret": "accessPassword"},
+        "tls": {"ca": {"secret": "tlsCa"}, "certificate": {"secret": "tlsCertificate"}, "key": {"secret": "tlsKey"}},
+    }
+    exporters = {"node": False, "blackbox": False, "cadvisor": False}
+    changes = {**copied.base, "access": access, "exporters": exporters, "probes": []}
+    del changes["environment"], changes["ports"]
+    found = Stack(copied.project, copied.engine, environment, **changes)
+    found.configure()
+    certificates = found.project.run("./observatory", "certs", environment)
+    assert certificates.code == 0, certificates
+    found.set_secret("accessPassword", "password-of-the-second")
+    found.set_secret("backupPassword", PASSWORD)
+    found.credentials = ("observatory", "password-of-the-second")
+    trust(found)
+    found.up()
+    yield found
+    for name in (environment, f"{environment}-drill"):
+        copied.engine.remove(name)
+
+
+def test_a_copy_goes_into_another_stack_that_has_tls_and_from_it_into_itself(copied: Stack, protected: Stack) -> None:
+    """The second has the first one's samples and silences then; its own copies are restored and proven, too."""
+    at = time.time() - 5
+    before, quiet = samples(copied, at), silences(copied)
+    copy(copied)
+    refused = observatory(copied, "restore", "--into", protected.environment)
+    assert refused.code == 1, refused
+    assert f"{protected.environment} has data, and it would be lost" in refused.output
+    started = copied.starts()
+    outcome = observatory(copied, "restore", "--into", protected.environment, "--replace")
+    assert outcome.code == 0, outcome
+    assert copied.starts() == started, "the first is only read"
+    protected.await_health()
+    assert samples(protected, at) == before
+    assert silences(protected) == quiet
+
+    copy(protected)
+    outcome = observatory(protected, "restore", "--replace", "--json")
+    assert outcome.code == 0, outcome
+    assert json.loads(outcome.output[outcome.output.index("{") :])["silences"] == 1
+    protected.await_health()
+    assert samples(protected, at) == before
+    drill = observatory(protected, "restore", "--drill")
+    assert drill.code == 0, drill
+    protected.targets_up("prometheus")
 
 
 @pytest.fixture

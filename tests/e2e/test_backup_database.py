@@ -147,3 +147,14 @@ def test_without_the_program_that_reaches_the_database_there_is_no_copy(stack: S
     assert outcome.code == 1, outcome
     assert "grafana-dump does not run, which alone reaches Grafana's database" in outcome.output, outcome
     assert copies(stack) == before
+
+
+def test_half_a_dump_is_not_put_into_the_database(stack: Stack, server: Server) -> None:
+    """It is an error, and every table is as it was."""
+    before, program = content(server), stack.container("grafana-dump")
+    half = "cd /dump; head -c 900 grafana.sql >half; mv half grafana.sql; rm -f .answer-test; echo load >.ask-test"
+    assert program.exec_run(["sh", "-c", half]).exit_code == 0
+    until(lambda: program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).exit_code == 0, "an answer")
+    answer = program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).output
+    assert answer == b"error: /dump/grafana.sql is not whole\n"
+    assert content(server) == before
