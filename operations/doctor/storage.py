@@ -21,7 +21,7 @@ def full(facts: Facts) -> Iterator[Finding]:
     """A program that cannot write, by its own words; or a disk on which nothing is left."""
     for name in facts.programs:
         if said := facts.said(name, NO_SPACE):
-            yield Finding(name, f"it cannot write: {said.strip()[:300]}", _space(facts, name))
+            yield Finding(name, f"it cannot write: {said.strip()[-300:]}", _space(facts, name))
     for series in facts.queries.get("disk-full", ()):
         yield Finding(_disk(series.labels), f"{series.value:.1%} of its space is left", _space(facts, "prometheus"))
 
