@@ -48,7 +48,7 @@ def checked_out(commit: str, root: Path) -> Iterator[Path]:
         with tarfile.open(fileobj=BytesIO(_git(root, "archive", "--format=tar", commit))) as archive:
             archive.extractall(folder, filter=_within)  # noqa: S202 - nothing leaves the folder
         remembered = root / ".observatory" / "remembered"
-        if remembered.is_dir():
+        if remembered.is_dir() and not (folder / ".observatory" / "remembered").exists():
             # Results are kept under the digest of what they were made from, so any revision may use them.
             (folder / ".observatory").mkdir(exist_ok=True)
             (folder / ".observatory" / "remembered").symlink_to(remembered)
