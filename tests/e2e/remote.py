@@ -66,9 +66,15 @@ def pending(stack: Stack) -> float:
 
 
 def lag(stack: Stack) -> float:
-    """Seconds between the newest sample of Prometheus and the newest that has arrived."""
-    name = 'prometheus_remote_storage_queue_highest_{}timestamp_seconds{{job="prometheus"}}'
-    (found,) = stack.query(f"{name.format('')} - {name.format('sent_')}")
+    """Seconds between the newest sample of all and the newest that has arrived.
+
+    Not the newest of the queue, which stands still once the queue is full.
+    """
+    name = 'prometheus_remote_storage_{}{{job="prometheus"}}'
+    (found,) = stack.query(
+        f"{name.format('highest_timestamp_in_seconds')} - ignoring (remote_name, url) "
+        f"{name.format('queue_highest_sent_timestamp_seconds')}"
+    )
     return float(found["value"][1])
 
 
