@@ -509,6 +509,7 @@ GENERATED: dict[str, dict[str, Any]] = {
     "victoria-cluster": {
         **CLUSTER,
         "environment": "victoria-cluster",
+        "kubernetes": {**CLUSTER["kubernetes"], "namespace": "victoria-watching"},
         "storage": {"backend": "victoria"},
         "high_availability": {"prometheus": 2},
     },
