@@ -59,7 +59,7 @@ def doctor(stack: Stack, *options: str, **variables: str) -> tuple[int, Findings
     return outcome.code, found
 
 
-def found_in(stack: Stack, wanted: dict[str, str], seconds: float = 60) -> Findings:
+def found_in(stack: Stack, wanted: dict[str, str], seconds: float = 150) -> Findings:
     """The findings once each wanted diagnosis is among them, at its place."""
     last: Findings = {}
 
@@ -81,7 +81,7 @@ def found_in(stack: Stack, wanted: dict[str, str], seconds: float = 60) -> Findi
     return last
 
 
-def healthy(stack: Stack, seconds: float = 60, *tolerated: str) -> None:
+def healthy(stack: Stack, seconds: float = 150, *tolerated: str) -> None:
     """Wait until nothing is found any more."""
     last: Findings = {}
 
