@@ -15,8 +15,10 @@ from tests.e2e.stack import Stack
 
 SERVICES = tuple(service.name for service in monitored())
 """The services that Prometheus sees."""
-SOON = {name: {"for": "5s"} for name in ("APIHighErrorRate", "BackupStale", "DatabaseConnectionPoolExhausted")}
-"""The alerts of the tests, without their patience of minutes."""
+SOON = {
+    f"alerts__{name}": {"for": "5s"} for name in ("APIHighErrorRate", "BackupStale", "DatabaseConnectionPoolExhausted")
+}
+"""Settings of the alerts of the tests: without their patience of minutes."""
 
 
 class Demo(Stack):
@@ -60,7 +62,7 @@ def deploy_demo(project: Project, engine: Engine, environment: str) -> Demo:
     (port,) = free_ports(1)
     # A scrape every 2 seconds, as elsewhere in these tests, is too much of a dozen targets on a busy machine.
     scrape = {"interval": "5s", "timeout": "5s", "evaluation_interval": "2s"}
-    found = Demo(project, engine, environment, demo=True, ports__demo=port, alerts=SOON, scrape=scrape)
+    found = Demo(project, engine, environment, demo=True, ports__demo=port, scrape=scrape, **SOON)
     found.ports["demo"] = port
     found.configure()
     found.up(what="up from nothing, with the demo")

@@ -47,7 +47,7 @@ class Cluster:
                 "channels": {"hook": {"type": "webhook", "url": {"secret": "hookUrl"}, "send_resolved": False}},
                 "default_channels": ["hook"],
             },
-            alerts={"APILowAvailability": False},  # it would hold ServiceDown back
+            alerts__APILowAvailability=False,  # it would hold ServiceDown back
             tracing={"backend": "none"},
             ports={
                 **dict.fromkeys(("grafana", "jaeger", "otlp_grpc", "otlp_http")),

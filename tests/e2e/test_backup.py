@@ -252,19 +252,21 @@ def test_a_full_disk_is_one_clear_error(copied: Stack, small_disk: Path) -> None
     assert listed.output.strip() == "[]", listed
 
 
-def test_a_changed_byte_is_found_before_anything_is_touched(copied: Stack, folder: Path) -> None:
+def test_a_changed_byte_is_found_before_anything_is_touched(copied: Stack, tmp_path: Path) -> None:
     """Neither a restore nor a drill goes on with a damaged copy."""
-    copy(copied)
+    # The only copy there: of several, a file may hold nothing that the newest one needs.
+    made = observatory(copied, "backup", "--to", str(tmp_path))
+    assert made.code == 0, made
     before = copied.starts()
-    packs = sorted(
-        (each for each in (folder / "data").rglob("*") if each.is_file()), key=lambda each: each.stat().st_size
+    largest = max(
+        (each for each in (tmp_path / "data").rglob("*") if each.is_file()), key=lambda each: each.stat().st_size
     )
-    content = bytearray(packs[-1].read_bytes())
+    content = bytearray(largest.read_bytes())
     content[len(content) // 3] ^= 0xFF
-    packs[-1].chmod(0o600)
-    packs[-1].write_bytes(content)
+    largest.chmod(0o600)
+    largest.write_bytes(content)
     for way in ("--replace", "--drill"):
-        outcome = observatory(copied, "restore", way)
+        outcome = observatory(copied, "restore", str(tmp_path), way)
         assert outcome.code == 1, outcome
         assert "is damaged; nothing was touched" in outcome.output, outcome
     assert copied.starts() == before

@@ -144,7 +144,7 @@ def test_bad_targets_samples_rules_and_channels(stack: Stack, trouble: Trouble) 
             rule_files=["rules/own.yaml"],
             alerting__channels={"hook": channel},
             alerting__dead_mans_switch={"channel": "hook", "repeat_interval": "1m"},
-            alerts={"ServiceDown": {"for": "1s"}},
+            alerts__ServiceDown={"for": "1s"},
         )
         stack.up()
         at = f"{trouble.host}:{trouble.port}"
@@ -268,7 +268,7 @@ def test_containers(stack: Stack) -> None:
     finally:
         stack.container("alertmanager").unpause()
         jaeger.update(mem_limit="512m", memswap_limit="512m")
-    stack.up("--refresh")
+        stack.up("--refresh")  # whatever was found: the tests that follow need every container
     stack.await_answers()
     idle = stack.container("alertmanager")
     seen: Any = idle.stats(stream=False)

@@ -24,7 +24,8 @@ def test_what_is_deployed_is_known_from_its_state(stack: Stack) -> None:
     assert reported(stack)["changes"] == []
     stack.configure(
         retention={"time": "1d"},
-        alerts={"TargetDown": {"for": "20m"}, "ProbeSlow": False},
+        alerts__TargetDown={"for": "20m"},
+        alerts__ProbeSlow=False,
         alerting={"group_wait": "2s", "group_interval": "1s"},
         tracing={"backend": "none"},
         resources={"prometheus": {"memory": "768MB"}},
@@ -43,7 +44,8 @@ def test_what_is_deployed_is_known_from_its_state(stack: Stack) -> None:
     # The volume of the traces is protected: only what the update would do to the rest is deployed here.
     stack.configure(
         retention={"time": "1d"},
-        alerts={"TargetDown": {"for": "20m"}, "ProbeSlow": False},
+        alerts__TargetDown={"for": "20m"},
+        alerts__ProbeSlow=False,
         resources={"prometheus": {"memory": "768MB"}},
     )
     stack.up()

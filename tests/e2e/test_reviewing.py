@@ -74,7 +74,7 @@ def test_a_backtest_finds_when_the_server_itself_fired(stack: Stack) -> None:
         ["-c", "user.name=e2e", "-c", "user.email=e@e", "commit", "-qm", "e2e"],
     ):
         subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
-    stack.configure(services=[GONE], alerts={"ServiceDown": {"for": "7s"}})
+    stack.configure(services=[GONE], alerts__ServiceDown={"for": "7s"})
     stack.up()
 
     def fired() -> float | None:
