@@ -4,35 +4,10 @@ import importlib
 from collections.abc import Collection
 from typing import Any, Protocol, cast
 
+from components.config.stack import DASHBOARDS
 from components.parameters import Limits
 
-CATALOGUE: tuple[str, ...] = (
-    "stack",
-    "alerts",
-    "team",
-    "services",
-    "red",
-    "golden-signals",
-    "api-overview",
-    "slo",
-    "business",
-    "concierge",
-    "security",
-    "backup-compliance",
-    "neo4j-aura",
-    "janusgraph",
-    "cassandra",
-    "node",
-    "containers",
-    "probes",
-    "cluster",
-    "cluster-nodes",
-    "workloads",
-    "thanos",
-    "remote-write",
-    "victoria-metrics",
-    "cortex",
-)
+CATALOGUE: tuple[str, ...] = DASHBOARDS
 """In the order in which they are listed to a reader."""
 
 
