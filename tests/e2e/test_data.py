@@ -14,28 +14,36 @@ DATA = ("alertmanager-data", "jaeger-data", "prometheus-data")
 
 
 @pytest.fixture
-def other_image(stack: Stack) -> Iterator[str]:
-    """The image of Prometheus under another name, as a new version would have."""
-    image = stack.engine.client.images.get(stack.container("prometheus").attrs["Image"])
-    name = "observatory-e2e/prometheus"
-    image.tag(name, tag=stack.environment)
-    yield f"{name}:{stack.environment}"
+def other_images(stack: Stack) -> Iterator[dict[str, str]]:
+    """The image of each product with data under another name, as a new version would have."""
+    images, found = stack.engine.client.images, {}
+    for product in (name.removesuffix("-data") for name in DATA):
+        found[product] = f"observatory-e2e/{product}:{stack.environment}"
+        images.get(stack.container(product).attrs["Image"]).tag(f"observatory-e2e/{product}", tag=stack.environment)
+    yield found
     stack.restore()
-    stack.engine.client.images.remove(f"{name}:{stack.environment}")
+    for name in found.values():
+        images.remove(name)
 
 
-def test_another_image_keeps_the_data(stack: Stack, other_image: str) -> None:
-    """Only the container of that product is replaced."""
-    at, before = stack.remember_sample(), stack.starts()
-    stack.configure(images__overrides={"prometheus": other_image})
+def test_another_image_keeps_the_data(stack: Stack, other_images: dict[str, str]) -> None:
+    """Only the containers of these products are replaced; samples, silence and trace are what they were."""
+    at, trace, quiet = stack.remember_sample(), stack.send_trace(), silence(stack)
+    until(lambda: stack.has_trace(trace), "the trace in Jaeger")
+    history, before = stack.query("up[5m]", at), stack.starts()
+    stack.configure(images__overrides=other_images)
     preview = stack.pulumi("preview")
-    assert "Container prometheus replace" in preview.output, preview
-    assert preview.output.count("docker:index:Container") == preview.output.count("Container prometheus"), preview
-    stack.up(what="another image of Prometheus")
+    for product in other_images:
+        assert f"Container {product} replace" in preview.output, preview
+    stack.up(what="other images of Prometheus, Alertmanager and Jaeger")
     after = stack.starts()
-    assert {name for name in before if after[name] != before[name]} == {"prometheus"}
-    assert stack.container("prometheus").attrs["Config"]["Image"] == other_image
-    assert stack.has_sample(at)
+    assert {name for name in before if after[name] != before[name]} == {*other_images}
+    for product, image in other_images.items():
+        assert stack.container(product).attrs["Config"]["Image"] == image
+    assert history
+    assert stack.query("up[5m]", at) == history
+    assert is_silenced(stack, quiet)
+    until(lambda: stack.has_trace(trace), "the trace from before")
     stack.no_changes()
 
 
