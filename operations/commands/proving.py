@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from operations.commands.shared import Json, Stack, finish
+from operations.commands.shared import CaFile, Json, PasswordFile, Stack, finish
 
 family = typer.Typer()
 
@@ -22,12 +22,8 @@ def drift(
     timeout: Annotated[
         float, typer.Option("--timeout", min=0, help="Seconds to wait for a program that does not answer at once.")
     ] = 5,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
     json: Json = False,
 ) -> None:
     """Tell what of a running stack is no longer as planned; changes nothing.
@@ -44,12 +40,8 @@ def drift(
 def doctor(
     stack: Stack,
     json: Json = False,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
 ) -> None:
     """Find what is wrong with a running stack, and say what to do.
 
@@ -74,12 +66,8 @@ def drill(
     timeout: Annotated[
         float, typer.Option("--timeout", min=1, help="Seconds for each step; messages have their groups' waits on top.")
     ] = 60,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
 ) -> None:
     """Make alerts fire for real, and follow them to their receivers.
 

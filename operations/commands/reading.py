@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from operations.commands.shared import Json, Stack, Stacks, finish
+from operations.commands.shared import CaFile, Json, PasswordFile, Stack, Stacks, finish
 
 family = typer.Typer()
 
@@ -110,12 +110,8 @@ def dashboards(
         str | None, typer.Option("--prometheus", help="Address of a Prometheus to take data from.")
     ] = None,
     since: Annotated[str, typer.Option("--since", help="How far back the data goes, such as 15m or 6h.")] = "1h",
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that holds other files too.")] = False,
     json: Json = False,
 ) -> None:

@@ -7,14 +7,9 @@ from typing import Annotated
 
 import typer
 
-from operations.commands.shared import Json, Stack, Stacks, finish
+from operations.commands.shared import CaFile, Json, PasswordFile, Stack, Stacks, finish
 
 family = typer.Typer()
-
-PasswordFile = Annotated[
-    Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
-]
-CaFile = Annotated[Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")]
 
 
 @family.command()

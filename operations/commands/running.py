@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from operations.commands.shared import Json, Stack, Yes, finish
+from operations.commands.shared import CaFile, Json, PasswordFile, Stack, Yes, finish
 
 family = typer.Typer()
 
@@ -20,12 +20,8 @@ def verify(
         float, typer.Option("--timeout", min=1, help="Seconds to wait for what takes a moment after a start.")
     ] = 60,
     junit: Annotated[Path | None, typer.Option("--junit", help="Write a JUnit report to this file too.")] = None,
-    password_file: Annotated[
-        Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
-    ] = None,
-    ca_file: Annotated[
-        Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")
-    ] = None,
+    password_file: PasswordFile = None,
+    ca_file: CaFile = None,
 ) -> None:
     """Prove that the running stack works from end to end.
 

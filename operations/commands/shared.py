@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -15,6 +16,10 @@ Stack = Annotated[str, typer.Argument(help="Name of a stack (dev is stacks/Pulum
 Stacks = Annotated[list[str], typer.Argument(metavar="STACK...", help="Names of stacks, or paths of stack files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+PasswordFile = Annotated[
+    Path | None, typer.Option("--password-file", help="File with the password of `access:`. Default: Pulumi.")
+]
+CaFile = Annotated[Path | None, typer.Option("--ca-file", help="File with the CA of `access:`. Default: Pulumi.")]
 INTERRUPTED = 130
 
 

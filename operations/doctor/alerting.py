@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.services.alertmanager_routes import NOBODY
+from components.services.alertmanager_routes import NOBODY, VERIFICATION
 from operations.checks.alertmanager import WATCHDOG
 from operations.checks.prometheus import planned_rules
 from operations.doctor.facts import Facts
 from operations.doctor.findings import Diagnosis, Finding, Severity
 from operations.doctor.programs import GONE
+from operations.route import file_data
 
 Alert = Mapping[str, Any]
 _SHOWN = 3
@@ -87,10 +89,17 @@ def watchdog(facts: Facts) -> Iterator[Finding]:
 
 
 def channels(facts: Facts) -> Iterator[Finding]:
-    """A channel that refuses notifications, or cannot be reached."""
+    """A planned channel that refuses notifications, or cannot be reached.
+
+    Prometheus still knows the failures of receivers that an earlier configuration had; those are over.
+    """
+    planned = file_data(facts.plan, "alertmanager", "alertmanager.yml") or {}
+    receivers = {each["name"] for each in planned.get("receivers", ())} - {VERIFICATION}
     for series in facts.queries["channel-failing"]:
         receiver, integration = series.labels.get("receiver_name", "?"), series.labels.get("integration", "?")
-        said = facts.said("alertmanager", r"Notify (for alerts|attempt) failed", within=600)
+        if receiver not in receivers:
+            continue
+        said = facts.said("alertmanager", rf"Notify (for alerts|attempt) failed.*{re.escape(receiver)}", within=600)
         saw = f"{series.value:.0f} notifications by {integration} failed in the last minutes\n{said[:400]}".strip()
         remedy = (
             f"`alerting.channels`: is its address right, and reachable from the engine? Its secret: pulumi config set "

@@ -347,11 +347,16 @@ CASES: tuple[Case, ...] = (
         lambda: replace(
             with_query("channel-failing", series(2, receiver_name="chat", integration="slack")),
             programs={
-                "alertmanager": replace(healthy().programs["alertmanager"], log=said("Notify for alerts failed err=x"))
+                "alertmanager": replace(
+                    healthy().programs["alertmanager"],
+                    log=said(
+                        "Notify for alerts failed err=chat/slack[0]: x", "Notify for alerts failed err=old/webhook"
+                    ),
+                )
             },
         ),
         "receiver chat",
-        "2 notifications by slack failed in the last minutes\nNotify for alerts failed err=x",
+        "2 notifications by slack failed in the last minutes\nNotify for alerts failed err=chat/slack[0]: x",
         "`alerting.channels`",
     ),
     ("alerts-silenced", lambda: _silenced("Watchdog"), "silence 12345678", "by ann", "silence expire 1234567890"),

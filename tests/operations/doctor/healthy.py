@@ -24,7 +24,11 @@ SHOP = {
     "discovery": {"static": {"targets": ["shop-1"]}},
     "series_budget": 100,
 }
-CONFIG: StackConfig = stack(environment="dev", services=[SHOP], access=ACCESS)
+CHANNELS = {
+    "channels": {"chat": {"type": "slack", "url": {"secret": "slackUrl"}, "channel": "#alerts"}},
+    "default_channels": ["chat"],
+}
+CONFIG: StackConfig = stack(environment="dev", services=[SHOP], access=ACCESS, alerting=CHANNELS)
 PLAN: Plan = planned(CONFIG)
 GIBIBYTE = 2**30
 WATCHDOG = {"labels": {"alertname": "Watchdog"}, "status": {"state": "active"}, "receivers": [{"name": "nobody"}]}

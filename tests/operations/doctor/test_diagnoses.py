@@ -13,7 +13,7 @@ from operations.doctor.facts import Facts
 from operations.doctor.findings import Severity, as_json, diagnose, is_wrong, not_looked_at
 from operations.doctor.registry import DIAGNOSES
 from tests.operations.doctor.cases import CASES, Case
-from tests.operations.doctor.healthy import down, healthy, said, with_answers, with_program
+from tests.operations.doctor.healthy import down, healthy, said, series, with_answers, with_program, with_query
 from tests.support import planned, stack
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "troubleshooting.md"
@@ -90,6 +90,12 @@ def test_old_words_and_old_crashes_are_no_news() -> None:
     assert diagnose(with_program("prometheus", restarts=3), DIAGNOSES) == []
     assert diagnose(with_program("prometheus", out_of_memory=True), DIAGNOSES) == []
     assert diagnose(with_program("prometheus", failing_probes=1), DIAGNOSES) == []
+
+
+def test_failures_of_receivers_that_are_no_longer_planned_are_over() -> None:
+    """Nor are those of `verify`: its receiver is Prometheus, and no channel of anybody's."""
+    failures = [series(2, receiver_name=name, integration="webhook") for name in ("old", "verification")]
+    assert diagnose(with_query("channel-failing", *failures), DIAGNOSES) == []
 
 
 def test_what_a_young_stack_does_not_know_yet_is_not_missing() -> None:
