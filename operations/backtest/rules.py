@@ -112,7 +112,8 @@ from components.yaml_text import load
 config, plan = plan_stack_file(sys.argv[1])
 groups = [
     (file.path.removeprefix("rules/").removesuffix(".yaml"), group)
-    for file in plan.service("prometheus").files
+    for service in filter(None, map(plan.service, ("prometheus", "thanos-rule")))
+    for file in service.files
     if file.path.startswith("rules/")
     for group in load(file.content)["groups"]
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from components.config.base import duration_text, seconds, size_bytes
 from operations.report.change import Change
 from operations.report.flat import file_of, flat
-from operations.report.snapshot import Copies, Snapshot
+from operations.report.snapshot import Copies, Snapshot, Stated
 from operations.units import with_unit
 
 _LOSS, _FEWER = "data-loss", "fewer-backups"
@@ -33,7 +33,24 @@ def data_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     if old.bucket != new.bucket:
         what = "another bucket" if old.bucket and new.bucket else "left" if old.bucket else "new"
         yield Change("data", "bucket", what, old.bucket, new.bucket, _LOSS if old.bucket else "")
+    yield from _bucket_care(old, new)
+    if None not in (old.storage_class, new.storage_class) and old.storage_class != new.storage_class:
+        mine, other = (each.storage_class or "the cluster's own" for each in (old, new))
+        yield Change("data", "all volumes", "new ones, of another storage class", mine, other, _LOSS)
     yield from copies_changes(old.backup, new.backup)
+
+
+def _bucket_care(old: Stated, new: Stated) -> Iterator[Change]:
+    """How the stack's own bucket keeps what is deleted, and whether it goes with the stack."""
+    mine, other = old.deleted_kept, new.deleted_kept
+    if mine is not None and other is not None and mine != other:
+        what = "kept for less" if other < mine else "kept for more"
+        yield Change(
+            "data", "what is deleted in the bucket", what, f"{mine}d", f"{other}d", _LOSS if other < mine else ""
+        )
+    if None not in (old.bucket_stays, new.bucket_stays) and old.bucket_stays != new.bucket_stays:
+        was, is_now = ("stays without the stack" if each.bucket_stays else "goes with the stack" for each in (old, new))
+        yield Change("data", "bucket", "at the end of the stack", was, is_now, _LOSS if old.bucket_stays else "")
 
 
 def _volumes(before: Snapshot, after: Snapshot) -> Iterator[Change]:

@@ -8,6 +8,9 @@ from typing import Any
 from components.yaml_text import load
 from operations.report.snapshot import Snapshot
 
+NONE = "-"
+"""Stands where one side has no value: or a value alone would not tell whether it is new or gone."""
+
 
 def flat(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Path to text of every value. Lists of plain values are one value, in which order does not count."""
@@ -19,7 +22,7 @@ def flat(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from flat(value, f"{path}[{index}]" if len(data) > 1 else path)
     elif isinstance(data, list):
         yield path, ", ".join(sorted(map(_text, data)))
-    else:
+    elif data is not None:
         yield path, _text(data)
 
 
@@ -28,11 +31,11 @@ def _text(value: Any) -> str:
 
 
 def differing(before: Any, after: Any) -> Iterator[tuple[str, str, str]]:
-    """Path and both texts of every value that is not the same; empty where one side has none."""
+    """Path and both texts of every value that is not the same; `-` where one side has none."""
     old, new = dict(flat(before)), dict(flat(after))
     for path in dict.fromkeys((*old, *new)):
         if old.get(path) != new.get(path):
-            yield path, old.get(path, ""), new.get(path, "")
+            yield path, old.get(path, NONE), new.get(path, NONE)
 
 
 def file_of(snapshot: Snapshot, program: str, path: str) -> Any:

@@ -47,6 +47,7 @@ def open_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     yield from _places("port", old, new)
     if before.stated and after.stated:
         yield from _places("host", before.stated.hosts, after.stated.hosts)
+        yield from _admitted(before.stated.admitted, after.stated.admitted)
     if before.login is not None and after.login is not None and before.login != after.login:
         mine, other = ("TLS and a password" if each.login else "open" for each in (before, after))
         yield Change("open", "all endpoints", "login", mine, other, "no-login" if before.login else "")
@@ -60,6 +61,13 @@ def _places(kind: str, old: dict[str, str], new: dict[str, str]) -> Iterator[Cha
         what = "moved" if mine and other else "opened" if other else "closed"
         wider = other and not _only_here(other) and (not mine or _only_here(mine) or _address(mine) != _address(other))
         yield Change("open", f"{kind} {name}", what, mine, other, "open-port" if wider else "")
+
+
+def _admitted(old: tuple[str, ...], new: tuple[str, ...]) -> Iterator[Change]:
+    for who in (*old, *(each for each in new if each not in old)):
+        if (who in old) != (who in new):
+            opened = who in new
+            yield Change("open", who, "let in" if opened else "no longer let in", danger="open-port" if opened else "")
 
 
 def _address(place: str) -> str:
@@ -108,7 +116,7 @@ def _reason(key: str, old: Program, new: Program) -> str:
 
 
 def secret_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
-    """Secrets that the stack needs now and did not, or no longer needs."""
+    """Secrets that the stack needs now and did not, or no longer needs; and files that hold another one."""
     if any(program.secrets is None for program in (*before.programs.values(), *after.programs.values())):
         return
     sides = []
@@ -124,3 +132,11 @@ def secret_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
         yield Change("secrets", secret, f"needed by {listed(new[secret], 3)}", "", "to be set", "new-secret")
     for secret in [secret for secret in old if secret not in new]:
         yield Change("secrets", secret, "no longer needed", f"used by {listed(old[secret], 3)}", "")
+    found = []
+    for name, (program, other) in _both(before, after).items():
+        for path, names in other.secret_files.items():
+            was = program.secret_files.get(path, names)
+            # Of a secret that is new its own line tells who needs it.
+            if was != names and {*names} <= {*old}:
+                found.append(Change("secrets", name, f"another secret in {path}", listed(was), listed(names)))
+    yield from joined(found)

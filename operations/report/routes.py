@@ -7,10 +7,11 @@ from typing import Any
 
 from components.config.base import duration_text, seconds
 from components.notes import routed_labels
-from components.services.alertmanager_routes import NOBODY, VERIFICATION
+from components.services.alertmanager_routes import NOBODY
 from operations.chain import receivers_of
 from operations.report.change import Change, listed
 from operations.report.flat import differing, file_of
+from operations.report.receivers import receiver_changes
 from operations.report.rules import Rule, rules_of
 from operations.report.snapshot import Snapshot
 from operations.route import numbered, walk
@@ -67,15 +68,18 @@ def route_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     for (what, old, new, danger), labels in sorted(moved.items()):
         section = "silence" if what in (_TIMINGS["mute"], _TIMINGS["active"]) else "routes"
         yield Change(section, described(labels), what, old, new, danger)
-    yield from _receivers(trees[0].config, trees[1].config)
+    yield from receiver_changes(before, after)
 
 
 def _by_identity(environment: str, owners: Sequence[tuple[str, str]], alerts: Sequence[Rule]) -> dict[Any, Labels]:
-    """Label sets by what makes them the same on both sides: the alert, its place among those of its name, its owner."""
+    """Label sets by what makes them the same on both sides: the alert, its place among those of its name, its owner.
+
+    A service stays the same one when it goes to another team, of which another channel may be told.
+    """
     found: dict[Any, Labels] = {}
     for labels in routed_labels(environment, owners, alerts):
-        number = 0
-        while (key := (labels["alertname"], labels.get("service"), labels["team"], number)) in found:
+        owner, number = labels.get("service") or labels["team"], 0
+        while (key := (labels["alertname"], "service" in labels, owner, number)) in found:
             number += 1
         found[key] = labels
     return found
@@ -122,19 +126,6 @@ def described(labels: Sequence[Labels]) -> str:
         if values:
             parts.append(f"{key} {listed(values, 4)}")
     return "; ".join(parts)
-
-
-def _receivers(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Change]:
-    """What a receiver of the same name sends to, where that is not the same."""
-    old, new = ({each["name"]: each for each in config.get("receivers") or ()} for config in (before, after))
-    told = set()
-    for name in [name for name in new if name in old and name != VERIFICATION]:
-        for path, mine, other in differing(old[name], new[name]):
-            if (path, mine, other) not in told:
-                told.add((path, mine, other))
-                yield Change("routes", f"receiver {name}", path, mine, other)
-    for path, mine, other in differing(before.get("global"), after.get("global")):
-        yield Change("routes", "all receivers", path, mine, other)
 
 
 def silence_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:

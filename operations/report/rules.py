@@ -12,6 +12,7 @@ from components.promql import metrics_in
 from components.yaml_text import load
 from operations.report.change import Change, listed
 from operations.report.expressions import Number, changed_numbers
+from operations.report.flat import NONE
 from operations.report.snapshot import Snapshot
 
 Rule = Mapping[str, Any]
@@ -22,11 +23,11 @@ _WORDS = ("summary", "description")
 
 def rules_of(snapshot: Snapshot) -> list[dict[str, Any]]:
     """Every rule as it is deployed, with `every`, the interval of its group, where that has one."""
-    prometheus = snapshot.programs.get("prometheus")
-    files = prometheus.files if prometheus else {}
+    evaluating = [found for name in ("prometheus", "thanos-rule") if (found := snapshot.programs.get(name))]
     return [
         {**rule, **({"every": group["interval"]} if "interval" in group else {})}
-        for path, text in sorted(files.items())
+        for program in evaluating
+        for path, text in sorted(program.files.items())
         if path.startswith("rules/")
         for group in load(text)["groups"]
         for rule in group["rules"]
@@ -112,10 +113,10 @@ def _alert(name: str, old: Rule | None, new: Rule | None) -> Iterator[Change]:
         yield _valued(name, "severity", before, after, None if milder is None else not milder)
     for key in sorted(labels[0].keys() | labels[1].keys()):
         if labels[0].get(key) != labels[1].get(key):
-            yield Change("alerts", name, f"label {key}", str(labels[0].get(key, "")), str(labels[1].get(key, "")))
+            yield Change("alerts", name, f"label {key}", *(str(each.get(key, NONE)) for each in labels))
     for key in ("keep_firing_for", "every"):
         if old.get(key) != new.get(key):
-            yield Change("alerts", name, key.replace("_", " "), str(old.get(key, "")), str(new.get(key, "")))
+            yield Change("alerts", name, key.replace("_", " "), *(str(each.get(key, NONE)) for each in (old, new)))
 
 
 def condition(rule: Rule) -> str:

@@ -57,6 +57,8 @@ class Program(Data):
     """All that only a new container takes up, by what it is."""
     at_start: tuple[str, ...] = ()
     """Paths of the files that are read at the start only."""
+    secret_files: dict[str, tuple[str, ...]] = {}
+    """Path to the names of the secrets in it."""
 
 
 class Copies(Data):
@@ -77,6 +79,14 @@ class Stated(Data):
     hosts: dict[str, str] = {}
     backup: Copies | None = None
     bucket: str = ""
+    deleted_kept: int | None = None
+    """Days that what is deleted in the bucket can be had back; None without a bucket of the stack's own."""
+    bucket_stays: bool | None = None
+    """Whether the bucket stays when the stack is destroyed."""
+    storage_class: str | None = None
+    """Of all claims in a cluster, which keep theirs for life; empty for the cluster's own, None elsewhere."""
+    admitted: tuple[str, ...] = ()
+    """Who else may send what, in a cluster."""
     series: dict[str, tuple[int, float]] = {}
     """Origin to its series and samples per second."""
     needs: dict[str, float] = {}
@@ -141,8 +151,10 @@ def _program(config: StackConfig, service: Service) -> Program:
         ),
         "network": (
             *(name for name in (service.group_name, service.entry_name) if name),
-            *["meets services"][: service.meets_services],
+            *([config.docker.subnet] if config.docker.subnet else []),
+            *(["meets services", *config.docker.networks] if service.meets_services else []),
         ),
+        "placing": _placing(config, service),
         "health check": tuple(map(str, (*service.probe.command, service.probe.interval))) if service.probe else (),
         "cores": (f"{service.resources.cpus:g}",),
         # Docker changes it on a running container; a pod is made anew.
@@ -160,6 +172,20 @@ def _program(config: StackConfig, service: Service) -> Program:
         files={file.path: file.content for file in service.files if not file.secrets},
         fixed={name: values for name, values in fixed.items() if values},
         at_start=tuple(file.path for file in service.files if not file.live),
+        secret_files={file.path: file.secrets for file in service.files if file.secrets},
+    )
+
+
+def _placing(config: StackConfig, service: Service) -> tuple[str, ...]:
+    """What a pod asks of the cluster for its place and its images."""
+    cluster = config.kubernetes
+    if cluster is None:
+        return ()
+    nodes = {} if service.per_node else cluster.node_selector
+    return (
+        *(f"{label}={value}" for label, value in sorted(nodes.items())),
+        *([cluster.priority_class] if cluster.priority_class else []),
+        *cluster.image_pull_secrets,
     )
 
 
@@ -212,6 +238,15 @@ def _stated(config: StackConfig, plan: Plan) -> Stated:
         if backup
         else None,
         bucket=f"{bucket.address}/{bucket.name}/{bucket.prefix or ''}" if bucket else "",
+        deleted_kept=bucket.noncurrent_days if bucket and config.storage.backend == "thanos" else None,
+        bucket_stays=not bucket.delete_with_objects if bucket and config.storage.backend == "thanos" else None,
+        storage_class=cluster.storage_class or "" if cluster else None,
+        admitted=(
+            *(f"traces from namespace {name}" for name in cluster.trace_namespaces),
+            *(f"samples from namespace {name}" for name in cluster.sample_namespaces),
+        )
+        if cluster
+        else (),
         series={source.name: (source.series, source.rate) for source in found},
         needs={need.resource: need.plan for need in needs(load) if need.plan is not None},
         cost=next((bill.total for bill in bills if bill.platform == "self-hosted"), (0.0, 0.0)),

@@ -61,6 +61,22 @@ def told(found: list[Change]) -> set[tuple[str, ...]]:
 
 
 BUCKET: dict[str, Any] = {"backend": "thanos", "bucket": {"name": "metrics", "region": "eu-central-1"}}
+SHOP: dict[str, Any] = {
+    "name": "shop",
+    "team": "web",
+    "port": 8080,
+    "discovery": {"static": {"targets": ["shop-1", "shop-2"]}},
+}
+OTHER: dict[str, Any] = {**SHOP, "name": "other", "authentication": {"bearer": {"token": {"secret": "two"}}}}
+REGION: dict[str, Any] = {"name": "eu", "url": "https://prometheus.eu.example.com"}
+CHATS: dict[str, Any] = {
+    "channels": {
+        "a": {"type": "slack", "url": {"secret": "aUrl"}, "channel": "#a"},
+        "b": {"type": "slack", "url": {"secret": "bUrl"}, "channel": "#b"},
+    },
+    "default_channels": ["a", "b"],
+}
+EVERY = "node-exporter, blackbox-exporter, cadvisor, jaeger and 3 more"
 KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
 
 
@@ -139,6 +155,86 @@ KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": 
             {"environment": "two"},
             ("environment", "all data stays behind", "one", "two", "data-loss"),
         ),
+        (
+            {"storage": BUCKET},
+            {"storage": {**BUCKET, "bucket": {**BUCKET["bucket"], "delete_with_objects": True}}},
+            ("bucket", "at the end of the stack", "stays without the stack", "goes with the stack", "data-loss"),
+        ),
+        (
+            {"storage": BUCKET},
+            {"storage": {**BUCKET, "bucket": {**BUCKET["bucket"], "noncurrent_days": 7}}},
+            ("what is deleted in the bucket", "kept for less", "30d", "7d", "data-loss"),
+        ),
+        (
+            {"services": [SHOP]},
+            {"services": [{**SHOP, "sample_limit": 2000}]},
+            ("shop", "sample_limit", "20000", "2000", "fewer-targets"),
+        ),
+        (
+            {"services": [{**SHOP, "sample_limit": 2000}]},
+            {"services": [SHOP]},
+            ("shop", "sample_limit", "2000", "20000", ""),
+        ),
+        (
+            {"services": [SHOP]},
+            {"services": [{**SHOP, "drop": ["shop_.*"]}]},
+            ("shop", "metric_relabel_configs.regex", "-", "shop_.*", "fewer-targets"),
+        ),
+        (
+            {"services": [{**SHOP, "discovery": {"dns": {"names": ["a", "b"]}}}]},
+            {"services": [{**SHOP, "discovery": {"dns": {"names": ["b"]}}}]},
+            ("shop", "dns_sd_configs.names", "a, b", "b", "fewer-targets"),
+        ),
+        (
+            {"services": [{**SHOP, "discovery": {"dns": {"names": ["a"]}}}]},
+            {"services": [{**SHOP, "discovery": {"dns": {"names": ["a", "b"]}}}]},
+            ("shop", "dns_sd_configs.names", "a", "a, b", ""),
+        ),
+        (
+            {"services": [SHOP]},
+            {"services": [{**SHOP, "discovery": {"dns": {"names": ["a"]}}}]},
+            ("shop", "targets", "shop-1:8080, shop-2:8080", "found by dns", "fewer-targets"),
+        ),
+        (
+            {"probes": [{"name": "home", "target": "http://a.example.com/"}]},
+            {"probes": [{"name": "home", "target": "http://b.example.com/"}]},
+            ("probe-home", "params.target", "http://a.example.com/", "http://b.example.com/", "fewer-targets"),
+        ),
+        (
+            {"federation": [{**REGION, "match": ["up", '{job="a"}']}]},
+            {"federation": [{**REGION, "match": ["up"]}]},
+            ("federate-eu", "params.match[]", 'up, {job="a"}', "up", "fewer-targets"),
+        ),
+        (
+            {"alerting": CHATS},
+            {"alerting": changed(CHATS, channels__a__url={"secret": "bUrl"})},
+            ("receiver a", "api_url_file", "secret aUrl", "secret bUrl", "lost-receivers"),
+        ),
+        (
+            {"alerting": CHATS},
+            {"alerting": changed(CHATS, channels__a={"type": "webhook", "url": "http://a.example.com/"})},
+            ("receiver a", "sends by", "slack", "webhook", "lost-receivers"),
+        ),
+        (
+            {"alerting": CHATS},
+            {"alerting": changed(CHATS, channels__a__send_resolved=False, channels__b__send_resolved=False)},
+            ("receiver a, receiver b", "send_resolved", "true", "false", ""),
+        ),
+        (
+            {"alerting": CHATS},
+            {"alerting": CHATS, "grafana": {"enabled": False}},
+            ("receiver a, receiver b", "other words or links in the message", "", "", ""),
+        ),
+        (
+            {"services": [{**SHOP, "authentication": {"bearer": {"token": {"secret": "one"}}}}, OTHER]},
+            {"services": [{**SHOP, "authentication": {"bearer": {"token": {"secret": "two"}}}}, OTHER]},
+            ("prometheus", "another secret in secrets/services/shop-token", "one", "two", ""),
+        ),
+        (
+            {},
+            {"docker": {"subnet": "172.31.0.0/24"}},
+            (EVERY, "new container, because of network", "", "172.31.0.0/24", "restart"),
+        ),
         ({"ports": {"jaeger": None}}, {}, ("port jaeger 16686", "opened", "", "127.0.0.1:16686", "")),
         ({}, {"scrape": {"interval": "30s"}}, ("all jobs", "scrape_interval", "15s", "30s", "")),
     ],
@@ -146,6 +242,50 @@ KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": 
 def test_one_value(before: dict[str, Any], after: dict[str, Any], expected: tuple[str, ...]) -> None:
     base = {"environment": "test"}
     assert expected in told(compared(of(base | before), of(base | after)))
+
+
+def test_in_a_cluster_a_place_or_a_class_is_for_the_whole_life() -> None:
+    """A claim keeps its storage class, a pod its node; who else may send traces is let in through the policies."""
+    name = "cluster"
+    found = told(compared(snapshot(name), of(GENERATED[name], kubernetes__storage_class="quick")))
+    old = GENERATED[name]["kubernetes"].get("storage_class", "the cluster's own")
+    assert ("all volumes", "new ones, of another storage class", old, "quick", "data-loss") in found
+    found = told(compared(snapshot(name), of(GENERATED[name], kubernetes__trace_namespaces=["other"])))
+    assert ("traces from namespace other", "let in", "", "", "open-port") in found
+    moved = compared(snapshot(name), of(GENERATED[name], kubernetes__node_selector={"pool": "other"}))
+    (restart,) = [change for change in moved if change.danger == "restart"]
+    assert (restart.what, restart.after) == ("new container, because of placing", "pool=other")
+
+
+def test_alerts_that_a_ruler_takes_over_are_not_gone() -> None:
+    base = {"environment": "test", "services": [{**SHOP, "exposes": ["http"]}], "storage": BUCKET}
+    before, after = of(base), of(base, storage__ruler=["http"])
+    for one, other in ((before, after), (after, before)):
+        gone = [change.name for change in compared(one, other) if change.danger == "fewer-alerts"]
+        assert not {"APIHighErrorRate", "APIHighLatency"} & {*gone}
+
+
+def test_a_service_that_goes_to_another_team_goes_to_other_channels() -> None:
+    routes = [{"match": {"team": "web"}, "channels": ["a"]}]
+    base = {
+        "environment": "test",
+        "services": [SHOP],
+        "alerting": {**CHATS, "default_channels": ["b"], "routes": routes},
+    }
+    found = compared(of(base), of(base, services=[{**SHOP, "team": "core"}]))
+    (moved,) = [change for change in found if change.what == "goes to"]
+    assert (moved.before, moved.after, moved.danger) == ("a", "b", "lost-receivers")
+    assert "service shop" in moved.name
+
+
+def test_targets_in_a_file_count_like_those_of_the_stack_file() -> None:
+    service = {**SHOP, "name": "batch", "discovery": {"file": {"file": "targets/batch.yaml"}}}
+    before = of({"environment": "test", "services": [service]})
+    prometheus = before.programs["prometheus"]
+    files = {**prometheus.files, "targets/batch.yaml": "- targets: [batch-2:9000]\n  labels: {zone: a}\n"}
+    changed_files = prometheus.model_copy(update={"files": files})
+    after = before.model_copy(update={"programs": {**before.programs, "prometheus": changed_files}})
+    assert ("batch", "targets", "batch-1:9000", "batch-2:9000", "fewer-targets") in told(compared(before, after))
 
 
 def test_replicas_change_alike_in_one_line() -> None:
