@@ -6,25 +6,19 @@ VictoriaMetrics is restarted, killed, and away for a while.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.e2e.engine import Engine, free_ports, until
 from tests.e2e.project import Project
+from tests.e2e.remote import VISIBLE, WAITING, Remote, lag, pending, samples
 from tests.e2e.stack import TIMINGS, Stack
 
-FLUSH, WAITING = 8, 5
-"""Seconds until VictoriaMetrics has written to its disk what it has taken, for what is not is lost when it is killed;
-and those that a sample waits in Prometheus at most before it is sent."""
-VISIBLE = WAITING + 5
-"""Seconds after which raw samples are to be had from it; what is computed of them is half a minute late."""
-Samples = set[tuple[tuple[tuple[str, str], ...], float, str]]
-"""Labels, time and value of each."""
+FLUSH = 8
+"""Seconds until it has written to its disk what it has taken: what it has not is lost when it is killed."""
 LENT: dict[str, Any] = {"storage": {"backend": "victoria", "victoria": {"retention": "30d"}}}
 
 
@@ -40,50 +34,13 @@ def stack(project: Project, engine: Engine, run_name: str) -> Iterator[Stack]:
     engine.remove(environment)
 
 
-def samples(stack: Stack, product: str, start: float, end: float) -> Samples:
-    """All raw samples of some series that every target has, without what Prometheus adds on their way out."""
-    found: Samples = set()
-    for name in ("up", "scrape_samples_scraped", "scrape_duration_seconds", "process_cpu_seconds_total"):
-        answer = stack.get(product, "/api/v1/query", query=f"{name}[{end - start:.0f}s]", time=f"{end:.3f}")
-        for series in answer["data"]["result"]:
-            labels = tuple(sorted((k, v) for k, v in series["metric"].items() if k != "environment"))
-            # A series' end is a sample too, which VictoriaMetrics shows as NaN and Prometheus not at all.
-            numbers = ((float(at), float(value)) for at, value in series["values"])
-            found |= {(labels, at, f"{value:.6g}") for at, value in numbers if not math.isnan(value)}
-    return found
+@pytest.fixture(scope="module")
+def kept(stack: Stack) -> Remote:
+    """VictoriaMetrics."""
+    return Remote(stack, "victoria")
 
 
-def compare(stack: Stack, start: float, end: float) -> tuple[int, Samples]:
-    """How many samples Prometheus has, and those of them that VictoriaMetrics lacks. It has none besides."""
-    until(lambda: time.time() > end + VISIBLE, "the samples are to be seen", VISIBLE + 5)
-    own, kept = (samples(stack, product, start, end) for product in ("prometheus", "victoria"))
-    assert kept <= own
-    assert len(own) > 20
-    return len(own), own - kept
-
-
-def pending(stack: Stack) -> float:
-    """Samples that wait in Prometheus to be sent."""
-    return sum(float(each["value"][1]) for each in stack.query("prometheus_remote_storage_samples_pending"))
-
-
-def lag(stack: Stack) -> float:
-    """Seconds between the newest sample of Prometheus and the newest that has arrived."""
-    newest = "prometheus_remote_storage_highest_timestamp_in_seconds"
-    sent = "prometheus_remote_storage_queue_highest_sent_timestamp_seconds"
-    (found,) = stack.query(f"{newest} - ignoring (remote_name, url) group_right () {sent}")
-    return float(found["value"][1])
-
-
-def answers(stack: Stack) -> bool:
-    """Whether VictoriaMetrics answers."""
-    try:
-        return stack.text("victoria", "/health") == "OK"
-    except (httpx.TransportError, AssertionError):
-        return False
-
-
-def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: Stack) -> None:
+def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: Stack, kept: Remote) -> None:
     """Prometheus takes up its new configuration live; from then on each sample is on both sides."""
     stack.up(what="a local stack, to be given VictoriaMetrics")
     old = stack.remember_sample()
@@ -99,16 +56,16 @@ def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: St
     until(lambda: lag(stack) < 10, "samples arrive")
     start = time.time()
     time.sleep(20)
-    count, lost = compare(stack, start, time.time())
+    count, lost = kept.compare(start, time.time())
     assert not lost, f"{len(lost)} of {count} samples are missing"
     assert not stack.get("victoria", "/api/v1/query", query="up", time=f"{old:.3f}")["data"]["result"], (
         "what was there before is on Prometheus' own disk alone"
     )
 
 
-def test_every_series_says_of_which_environment_it_is(stack: Stack) -> None:
+def test_every_series_says_of_which_environment_it_is(stack: Stack, kept: Remote) -> None:
     """Several stacks could be asked as one."""
-    found = until(lambda: stack.get("victoria", "/api/v1/query", query="up")["data"]["result"], "samples are shown")
+    found = until(lambda: kept.query("up"), "samples are shown")
     assert {each["metric"]["environment"] for each in found} == {stack.environment}
     assert all("replica" not in each["metric"] for each in found)
 
@@ -120,14 +77,14 @@ def test_verify_finds_a_fresh_sample_in_it(stack: Stack) -> None:
     assert not [line for line in outcome.output.splitlines() if "FAILED" in line], outcome
 
 
-def test_a_restart_loses_nothing(stack: Stack) -> None:
+def test_a_restart_loses_nothing(stack: Stack, kept: Remote) -> None:
     """It writes everything down before it ends, and Prometheus sends again what it did not take."""
     start = time.time()
     time.sleep(5)
     stack.container("victoria-metrics").restart(timeout=60)
-    until(lambda: answers(stack), "VictoriaMetrics answers")
+    kept.awaited()
     time.sleep(5)
-    count, lost = compare(stack, start, time.time())
+    count, lost = kept.compare(start, time.time())
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
 
@@ -139,7 +96,7 @@ def test_a_snapshot_can_be_made(stack: Stack) -> None:
         assert client.post("/snapshot/delete", params={"snapshot": name}).json()["status"] == "ok"
 
 
-def test_an_end_by_force_loses_no_more_than_the_last_seconds(stack: Stack) -> None:
+def test_an_end_by_force_loses_no_more_than_the_last_seconds(stack: Stack, kept: Remote) -> None:
     """What it took since it wrote to its disk last; all before and all after is there."""
     start = time.time()
     time.sleep(15)
@@ -147,9 +104,9 @@ def test_an_end_by_force_loses_no_more_than_the_last_seconds(stack: Stack) -> No
     program.kill()
     killed = time.time()
     program.start()
-    until(lambda: answers(stack), "VictoriaMetrics answers")
+    kept.awaited()
     time.sleep(5)
-    count, lost = compare(stack, start, time.time())
+    count, lost = kept.compare(start, time.time())
     TIMINGS.append(f"{len(lost):8} of {count} samples are lost when VictoriaMetrics is killed")
     assert all(killed - FLUSH - WAITING <= at <= killed for _, at, _ in lost), (
         killed,
@@ -157,7 +114,7 @@ def test_an_end_by_force_loses_no_more_than_the_last_seconds(stack: Stack) -> No
     )
 
 
-def test_while_it_is_away_nothing_is_lost(stack: Stack) -> None:
+def test_while_it_is_away_nothing_is_lost(stack: Stack, kept: Remote) -> None:
     """Prometheus keeps what it cannot send, and sends it once there is somebody who takes it."""
     start = time.time()
     program = stack.container("victoria-metrics")
@@ -168,14 +125,14 @@ def test_while_it_is_away_nothing_is_lost(stack: Stack) -> None:
     assert behind > 30
     assert waiting > 0
     back = time.monotonic()
-    until(lambda: answers(stack), "VictoriaMetrics answers")
+    kept.awaited()
     until(lambda: lag(stack) < 10, "everything that waited has arrived", 120)
     TIMINGS.append(f"{time.monotonic() - back:6.1f} s  until the samples of a minute have arrived")
-    count, lost = compare(stack, start, time.time())
+    count, lost = kept.compare(start, time.time())
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
 
-def test_a_deployment_goes_through_while_it_is_away(stack: Stack) -> None:
+def test_a_deployment_goes_through_while_it_is_away(stack: Stack, kept: Remote) -> None:
     """One that changes remote write itself: Prometheus waits for a flush, less long than the deployment waits."""
     program = stack.container("victoria-metrics")
     program.stop(timeout=60)
@@ -184,15 +141,15 @@ def test_a_deployment_goes_through_while_it_is_away(stack: Stack) -> None:
     stack.up(what="other settings of remote write while VictoriaMetrics is away")
     assert stack.running_config()["remote_write"][0]["queue_config"]["max_shards"] == 20
     program.start()
-    until(lambda: answers(stack), "VictoriaMetrics answers")
+    kept.awaited()
     until(lambda: lag(stack) < 10, "samples arrive")
 
 
-def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: Stack) -> None:
+def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: Stack, kept: Remote) -> None:
     """As each product with data: the preview refuses and names the way on, and the volume stays."""
     end = time.time() - 2 * VISIBLE
-    own, kept = (samples(stack, product, end - 60, end) for product in ("prometheus", "victoria"))
-    assert len(kept) > 20
+    own, there = samples(stack, end - 60, end), kept.samples(end - 60, end)
+    assert len(there) > 20
     stack.configure()
     preview = stack.pulumi("preview")
     assert preview.code != 0, preview
@@ -202,9 +159,9 @@ def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: S
     stack.up(what="from VictoriaMetrics back to local storage")
     assert "remote_write" not in stack.running_config()
     assert f"observatory-{stack.environment}-victoria-metrics-data" in stack.engine.volumes(stack.environment)
-    assert samples(stack, "prometheus", end - 60, end) == own
+    assert samples(stack, end - 60, end) == own
     stack.configure(**LENT)
     stack.up(what="and to VictoriaMetrics again")
-    until(lambda: answers(stack), "VictoriaMetrics answers")
-    assert samples(stack, "victoria", end - 60, end) == kept
-    assert samples(stack, "prometheus", end - 60, end) == own
+    kept.awaited()
+    assert kept.samples(end - 60, end) == there
+    assert samples(stack, end - 60, end) == own
