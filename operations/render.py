@@ -58,6 +58,11 @@ def write_tree(folder: Path, files: dict[str, str], force: bool = False, command
     return removed
 
 
+def written_by(folder: Path, command: str) -> list[str]:
+    """The files in a folder that an earlier run of this command wrote there, by its marker."""
+    return [path for path in _marked(folder / f".observatory-{command}") or () if _is_inside(path)]
+
+
 def _marker(command: str, files: Iterable[str]) -> str:
     return json.dumps({"written-by": f"observatory {command}", "files": sorted(files)}, indent=1) + "\n"
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,22 @@ from typing import Any
 from operations.errors import CommandError
 from operations.migrate import names
 from operations.migrate.alertmanager_file import migrate_alertmanager
-from operations.migrate.compose_settings import migrate_command, migrate_environment, migrate_ports, split_words
-from operations.migrate.grafana.boards import migrate_board, safe_folder
-from operations.migrate.mounted import Mounted, mounts
+from operations.migrate.compose_grafana import migrate_provisioning
+from operations.migrate.compose_settings import (
+    fitting_ports,
+    migrate_command,
+    migrate_environment,
+    migrate_limits,
+    migrate_ports,
+    named_file,
+)
+from operations.migrate.compose_variables import variables
+from operations.migrate.mounted import Mounted, configs, mounts
 from operations.migrate.output import Bundle, attempt
 from operations.migrate.prometheus_file import migrate_prometheus
 from operations.migrate.report import Node
 from operations.migrate.rules import migrate_rules
-from operations.migrate.sources import mapping, read_json, read_yaml
+from operations.migrate.sources import mapping, read_yaml
 
 _PRODUCTS = (
     ("prometheus", r"(^|/)prometheus(:|@|$)"),
@@ -28,6 +38,7 @@ _PRODUCTS = (
     ("blackbox-exporter", r"(^|/)blackbox[-_]exporter(:|@|$)"),
     ("jaeger", r"(^|/)(all-in-one|jaeger)(:|@|$)"),
 )
+_BY_ONE = "migrate each such file by itself, or paste it in here"
 _ORCHESTRATION: tuple[str, ...] = (
     "image",
     "container_name",
@@ -38,10 +49,12 @@ _ORCHESTRATION: tuple[str, ...] = (
     "networks",
     "labels",
     "user",
+    "configs",
+    "secrets",
 )
 _ORCHESTRATION += ("volumes", "hostname", "healthcheck", "deploy", "logging", "privileged", "devices", "cap_add")
 _ORCHESTRATION += ("network_mode", "extra_hosts", "pid", "security_opt", "mem_limit", "cpus", "links", "tty", "init")
-_ORCHESTRATION += ("env_file", "stdin_open", "platform", "pull_policy", "profiles", "stop_grace_period", "ulimits")
+_ORCHESTRATION += ("stdin_open", "platform", "pull_policy", "profiles", "stop_grace_period", "ulimits")
 
 
 def migrate_compose(bundle: Bundle, path: Path, team: str) -> None:
@@ -52,64 +65,102 @@ def migrate_compose(bundle: Bundle, path: Path, team: str) -> None:
         services = root  # the first version of the format had no `services`
     if services is None or not isinstance(services.value, dict):
         raise CommandError(f"{path} is no compose file: it has no services")
-    products = {str(each.path[-1]): product_of(each.value) for each in services.items()}
+    products = {str(each.path[-1]): product_of(each.value, str(each.path[-1])) for each in services.items()}
     if not any(products.values()):
         raise CommandError(
             f"{path} has no monitoring in it", "it names no image of Prometheus, Grafana, an exporter ..."
         )
     bundle.stack["docker"] = {}
+    given = partial(_given, path.parent, variables(path.parent / ".env"), root.value.get("configs"))
     taken: set[str] = set()
     for each in services.items():
         product = products[str(each.path[-1])]
         if not isinstance(each.value, dict):
             bundle.report.impossible(each, "service", str(each.path[-1]), "it is no mapping")
         elif product:
-            attempt(bundle, each, "service", partial(_product, bundle, each, product, path.parent, team, taken))
+            attempt(bundle, each, "service", partial(_product, bundle, each, product, given, team, taken))
         else:
             why = "is no part of a monitoring stack here"
             todo = "keep it running where it is; what it exposes is scraped if prometheus.yml said so"
             bundle.report.impossible(each, "service", str(each.path[-1]), why, todo)
+    fitting_ports(bundle)
     _exporters(bundle, set(products.values()))
     _networks(bundle, root, path)
+    _top_level(bundle, root)
+
+
+def _top_level(bundle: Bundle, root: Node) -> None:
+    """What stands beside the services."""
     for key in ("version", "name", "x-common"):
         if found := root.get(key):
             bundle.report.carried(found, "key", key, "nothing here depends on it")
     if found := root.get("volumes"):
         for each in found.items():
             why = "the stack makes volumes of its own, which are empty"
-            todo = "to keep the samples, copy Prometheus' data folder into the new volume while both are stopped"
+            todo = "to keep what is in it, copy it into the new volume while both programs are stopped"
             bundle.report.impossible(each, "volume", str(each.path[-1]), why, todo)
+    if (included := root.get("include")) is not None:
+        bundle.report.impossible(included, "key", "include", "files that it includes are not followed", _BY_ONE)
+    for key in ("configs", "secrets"):
+        if given := root.get(key):
+            how = "files that monitoring programs are given by it are read; secrets are set anew"
+            bundle.report.approximated(given, "key", key, how)
     bundle.report.rest(root, "is no part of a monitoring stack here")
 
 
-def product_of(service: Any) -> str:
-    """Which product of the stack a compose service is, by its image; empty for none."""
-    image = str(service.get("image") or "") if isinstance(service, dict) else ""
-    return next((product for product, pattern in _PRODUCTS if re.search(pattern, image)), "")
+def product_of(service: Any, name: str) -> str:
+    """Which product of the stack a compose service is: by its image, or by its name where the image is one's own."""
+    if not isinstance(service, dict):
+        return ""
+    image = str(service.get("image") or "")
+    known = next((product for product, pattern in _PRODUCTS if re.search(pattern, image)), "")
+    called = re.sub(r"[^a-z]", "", name.lower())
+    alike = (product for product, _ in _PRODUCTS if product.replace("-", "") == called)
+    own = next(alike, "")
+    return known or (own if not image or own in re.sub(r"[^a-z-]", "", image.replace("_", "-").lower()) else "")
 
 
-def _product(bundle: Bundle, node: Node, product: str, folder: Path, team: str, taken: set[str]) -> None:
-    report, name = bundle.report, str(node.path[-1])
-    files = Mounted(folder, dict(mounts(node.value)))
-    how = f"the stack's own {product} takes its place, with its own image, limits and health check"
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a service is given from beside the compose file: files, and variables of the whole project."""
+
+    files: Mounted
+    known: Mapping[str, str]
+
+
+def _given(folder: Path, known: Mapping[str, str], declared: Any, service: dict[str, Any]) -> _Given:
+    return _Given(Mounted(folder, {**dict(mounts(service)), **dict(configs(service, declared))}), known)
+
+
+def _product(
+    bundle: Bundle,
+    node: Node,
+    product: str,
+    given: Callable[[dict[str, Any]], _Given],
+    team: str,
+    taken: set[str],
+) -> None:
+    report, name, own = bundle.report, str(node.path[-1]), given(node.value)
+    migrate_limits(bundle, node, product, own.known)
+    limits = "the same limits" if product in bundle.stack.get("resources", {}) else "its own limits"
+    how = f"the stack's own {product} takes its place, with {limits}, its own image and health check"
     report.approximated(node, "service", name, how, keys=tuple(key for key in _ORCHESTRATION if key in node.value))
-    migrate_ports(bundle, node, product)
-    migrate_environment(bundle, node, product)
-    migrate_command(bundle, node, product)
+    migrate_ports(bundle, node, product, own.known)
+    migrate_environment(bundle, node, product, own.files, own.known)
+    migrate_command(bundle, node, product, own.known)
     if product == "prometheus":
-        _prometheus(bundle, files, node.value, team, taken)
+        _prometheus(bundle, own.files, named_file(node.value, own.known), team, taken)
     elif product == "alertmanager":
-        _alertmanager(bundle, files, node.value)
+        _alertmanager(bundle, own.files, named_file(node.value, own.known))
     elif product == "grafana":
-        _grafana(bundle, files, node.value)
+        migrate_provisioning(bundle, own.files, node.value)
+    if (extended := node.get("extends")) is not None:
+        report.impossible(extended, "key", "extends", "the service that it extends is not followed", _BY_ONE)
     report.rest(node, f"the stack sets this itself for {product}")
 
 
-def _prometheus(bundle: Bundle, files: Mounted, service: dict[str, Any], team: str, taken: set[str]) -> None:
-    command = service.get("command") or ()
-    flags = [str(flag).strip("'\"") for flag in (split_words(command) if isinstance(command, str) else command)]
-    named = [flag.partition("=")[2] for flag in flags if flag.lstrip("-").startswith("config.file=")]
-    inside = named[0] if named else "/etc/prometheus/prometheus.yml"
+def _prometheus(bundle: Bundle, files: Mounted, named: str, team: str, taken: set[str]) -> None:
+    inside = named or "/etc/prometheus/prometheus.yml"
     path = files.find(inside)
     if path is None or not path.is_file():
         bundle.notes.append(f"{inside} was not found beside the compose file: its scrape jobs and rules are missing.")
@@ -128,23 +179,31 @@ def _prometheus(bundle: Bundle, files: Mounted, service: dict[str, Any], team: s
             bundle.notes.append(f"Rule files {pattern} were not found beside the compose file.")
 
 
+_PROMETHEUS_1 = re.compile(r"^\s*(ALERT\s+\w+|[\w:]+(\{.*\})?\s*=\s)", re.MULTILINE)
+
+
 def migrate_rule_file(bundle: Bundle, path: Path, name: str, taken: set[str], team: str) -> None:
-    """One file of rules, with every rule of it an item."""
-    node = read_yaml(path, name)
+    """One file of rules, with every rule of it an item. One that cannot be read is told, and the rest goes on."""
+    try:
+        node = read_yaml(path, name)
+        why = "it has no groups"
+    except CommandError as error:
+        node, why = Node(name, (), None), error.message
     groups = node.get("groups") if isinstance(node.value, dict) else None
     if groups is None:
-        bundle.report.impossible(node, "rule file", name, "it has no groups: the format of Prometheus 1, or empty")
+        todo = "correct it, then migrate again"
+        if isinstance(node.value, str | None) and _PROMETHEUS_1.search(path.read_text("utf-8", "replace")):
+            why, todo = "it is in the format of Prometheus 1", "`promtool update rules` of Prometheus 2.0 rewrites it"
+        bundle.report.impossible(node, "rule file", name, why, todo)
         return
     stem = names.unique(names.slug(path.name.split(".")[0], "rules"), bundle.rules)
     migrate_rules(bundle, groups, stem, taken, names.slug(team, "team"))
     bundle.report.rest(node, "a rule file has groups alone")
 
 
-def _alertmanager(bundle: Bundle, files: Mounted, service: dict[str, Any]) -> None:
-    command = service.get("command") or ()
-    flags = [str(flag).strip("'\"") for flag in (split_words(command) if isinstance(command, str) else command)]
-    named = [flag.partition("=")[2] for flag in flags if flag.lstrip("-").startswith("config.file=")]
-    for inside in (*named, "/etc/alertmanager/alertmanager.yml", "/etc/alertmanager/config.yml"):
+def _alertmanager(bundle: Bundle, files: Mounted, named: str) -> None:
+    usual = ("/etc/alertmanager/alertmanager.yml", "/etc/alertmanager/config.yml")
+    for inside in (named, *usual) if named else usual:
         path = files.find(inside)
         if path and path.is_file():
             migrate_alertmanager(bundle, mapping(read_yaml(path, files.name(path)), "alertmanager.yml"))
@@ -152,40 +211,6 @@ def _alertmanager(bundle: Bundle, files: Mounted, service: dict[str, Any]) -> No
     bundle.notes.append(
         "The file of Alertmanager was not found beside the compose file: routes and receivers are missing."
     )
-
-
-def _grafana(bundle: Bundle, files: Mounted, service: dict[str, Any]) -> None:
-    home = "/etc/grafana/provisioning"
-    for path in (*files.all(home, "*.yml"), *files.all(home, "*.yaml")):
-        node = read_yaml(path, files.name(path))
-        kinds = [key for key in ("datasources", "providers", "notifiers", "groups", "contactPoints") if node.get(key)]
-        for key in kinds:
-            table = node.get(key)
-            for each in table.items() if table else ():
-                _provisioned(bundle, key, each)
-        bundle.report.rest(node, "the stack provisions Grafana itself")
-    folders = {home, "/var/lib/grafana/dashboards", "/etc/grafana/dashboards", "/dashboards", *dict(mounts(service))}
-    seen: set[Path] = set()
-    for folder in sorted(folders):
-        for path in files.all(folder, "*.json"):
-            if path.resolve() not in seen:
-                seen.add(path.resolve())
-                migrate_board(bundle, read_json(path, files.name(path)), safe_folder("Migrated"))
-
-
-def _provisioned(bundle: Bundle, key: str, node: Node) -> None:
-    data = node.value if isinstance(node.value, dict) else {}
-    name = str(data.get("name") or node.place)
-    if key == "datasources" and data.get("type") in ("prometheus", "alertmanager", "jaeger"):
-        how = f"the stack's own {data['type']} takes its place; dashboards ask it by a variable"
-        bundle.report.carried(node, "datasource", name, how)
-    elif key == "datasources":
-        bundle.report.impossible(node, "datasource", name, f"the stack has no {data.get('type')}", "keep it elsewhere")
-    elif key == "providers":
-        bundle.report.carried(node, "dashboard provider", name, "dashboards are named by dashboard_files")
-    else:
-        why = "alerts are rules of Prometheus here, and go to Alertmanager"
-        bundle.report.impossible(node, key, name, why, "write it as a rule, and its receiver as a channel")
 
 
 def _exporters(bundle: Bundle, products: set[str]) -> None:

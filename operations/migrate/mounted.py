@@ -33,6 +33,10 @@ class Mounted:
                 path = self._folder / source
                 yield from sorted(path.rglob(pattern)) if path.is_dir() else [path] if path.match(pattern) else []
 
+    def beside(self, path: str) -> Path:
+        """A path as the compose file writes it."""
+        return self._folder / re.sub(r"^(\$\{PWD\}|\$PWD)", ".", path)
+
     def name(self, path: Path) -> str:
         """What the report calls a file."""
         whole, folder = path.resolve(), self._folder.resolve()
@@ -50,3 +54,12 @@ def mounts(service: dict[str, Any]) -> Iterator[tuple[str, str]]:
         source = re.sub(r"\$\{PWD\}|\$PWD", ".", source)
         if source.startswith((".", "/")) or "/" in source:
             yield target, source
+
+
+def configs(service: dict[str, Any], declared: Any) -> Iterator[tuple[str, str]]:
+    """The same for `configs`, by which a swarm gives files to a container."""
+    for each in service.get("configs") or ():
+        name = str(each.get("source") if isinstance(each, dict) else each)
+        table = declared.get(name) if isinstance(declared, dict) else None
+        if isinstance(table, dict) and table.get("file"):
+            yield str(each.get("target") or f"/{name}") if isinstance(each, dict) else f"/{name}", str(table["file"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from components.yaml_text import dump
 from operations.errors import CommandError
 from operations.migrate import names
 from operations.migrate.report import Node, Report, as_json, as_markdown
-from operations.render import write_tree
+from operations.render import write_tree, written_by
 
 REPORT = "REPORT.md"
 _FOUND = ("stack", "rules", "dashboards", "secrets", "notes", "extra")
@@ -149,5 +149,24 @@ def write(bundle: Bundle, out: Path, force: bool) -> list[str]:
     if not force and out.is_dir() and any(out.iterdir()):
         raise CommandError(f"{out} is not empty", "name an empty folder, or add --force to write into this one")
     files = bundle.files()
+    if kept := _put_aside(out, files):
+        bundle.notes.append(f"{kept} has what was there before and is other now.")
     write_tree(out, files, force=True, command="migrate")
     return sorted(files)
+
+
+def _put_aside(out: Path, files: Mapping[str, str]) -> Path | None:
+    """Copy what another migration or a person wrote, and this one replaces or removes, into a folder of its own."""
+    try:
+        there = [path for path in {*files, *written_by(out, "migrate")} if (out / path).is_file()]
+        changed = {path: (out / path).read_bytes() for path in there}
+        changed = {path: old for path, old in changed.items() if old != files.get(path, "").encode()}
+        if not changed:
+            return None
+        aside = out / names.unique("before", {path.name for path in out.iterdir()})
+        for path, old in changed.items():
+            (aside / path).parent.mkdir(parents=True, exist_ok=True)
+            (aside / path).write_bytes(old)
+    except OSError as error:
+        raise CommandError(f"{error.filename or out} cannot be kept: {error.strerror}") from None
+    return aside

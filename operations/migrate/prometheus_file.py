@@ -7,7 +7,8 @@ from pathlib import Path
 from components.config.base import is_duration, seconds
 from operations.migrate.output import Bundle, attempt
 from operations.migrate.report import Node
-from operations.migrate.scrape_jobs import migrate_jobs, own_program, static_targets
+from operations.migrate.scrape_jobs import migrate_jobs, own_program
+from operations.migrate.scrape_targets import static_targets
 
 _WHY = {
     "remote_write": ("the stack sends samples nowhere else", "use `storage:` for history in a bucket"),

@@ -111,6 +111,10 @@ class Report:
             self.covered[node.file, path] = item
         self.items.append(item)
 
+    def covers(self, node: Node) -> bool:
+        """Whether something was said of this very part: files that two programs share are read twice."""
+        return (node.file, node.path) in self.covered
+
     def judged(
         self,
         node: Node,

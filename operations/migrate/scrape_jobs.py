@@ -13,12 +13,12 @@ from pydantic import ValidationError
 from components.config.base import is_duration, seconds
 from components.config.services import BlackboxProbe, MonitoredService, target_problem
 from components.config.stack import OWN_JOBS
-from components.yaml_text import dump
 from operations.migrate import names
 from operations.migrate.clients import client_settings
 from operations.migrate.output import Bundle, attempt
 from operations.migrate.relabelling import relabelled
 from operations.migrate.report import Node
+from operations.migrate.scrape_targets import discovery, split, static_targets
 
 OWN = {
     "prometheus": (r"prometheus|prom", 9090),
@@ -62,38 +62,30 @@ def _job(bundle: Bundle, job: Node, folder: Path | None, team: str) -> None:
     elif _is_probe(job.value):
         _probes(bundle, job, team)
     elif program := _own_job(job.value):
-        bundle.report.approximated(
-            job,
-            "scrape job",
-            job.value["job_name"],
-            f'the stack\'s own {program} takes its place, with job="{program}"',
-            "write that name into queries of yours that select the old one",
-        )
+        _replaced(bundle, job, program)
     else:
         _service(bundle, job, folder, team)
 
 
-def static_targets(job: Mapping[str, Any]) -> list[tuple[str, dict[str, str]]]:
-    """Each written target with the labels beside it."""
-    found: list[tuple[str, dict[str, str]]] = []
-    for each in job.get("static_configs") or ():
-        given = each.get("labels") if isinstance(each, dict) else None
-        labels = {str(key): str(value) for key, value in given.items()} if isinstance(given, dict) else {}
-        targets = each.get("targets") if isinstance(each, dict) else ()
-        found.extend((str(target), dict(labels)) for target in targets or ())
-    return found
+def _replaced(bundle: Bundle, job: Node, program: str) -> None:
+    """A job of one of the stack's own programs, which are all scraped in the stack's own way."""
+    differences = [f'the stack\'s own {program} takes its place, with job="{program}"']
+    usual = bundle.stack.get("scrape", {}).get("interval", "1m")
+    if (interval := job.value.get("scrape_interval")) and str(interval) != usual:
+        differences.append(f"is scraped as often as all others, not every {interval}")
+    if labels := sorted({label for _, given in static_targets(job.value) for label in given}):
+        differences.append(f"without the labels {', '.join(labels)}")
+    todo = "write that name into queries of yours that select the old one"
+    name = job.value["job_name"]
+    bundle.report.approximated(job, "scrape job", name, "; ".join(differences), todo, (*_SETTINGS, "static_configs"))
+    bundle.report.rest(job, f"the stack scrapes its own {program} in its own way")
 
 
 def _own_job(job: Mapping[str, Any]) -> str:
     if any(key.endswith("_sd_configs") for key in job):
         return ""
-    programs = {own_program(*_split(target)) for target, _ in static_targets(job)}
+    programs = {own_program(*split(target)) for target, _ in static_targets(job)}
     return programs.pop() if len(programs) == 1 else ""
-
-
-def _split(target: str) -> tuple[str, int | None]:
-    host, _, port = target.rpartition(":")
-    return (host, int(port)) if host and port.isdigit() else (target, None)
 
 
 def _is_probe(job: Mapping[str, Any]) -> bool:
@@ -155,8 +147,8 @@ def _service(bundle: Bundle, job: Node, folder: Path | None, team: str) -> None:
     if name != data["job_name"]:
         differences.append(f"is called {name}, and so is its job label")
     extra = dict(bundle.extra)
-    discovery, labels, keys, port = _discovery(bundle, job, name, folder, differences)
-    if discovery is None:
+    found_by, labels, keys, port = discovery(bundle, job, name, folder, differences)
+    if found_by is None:
         kinds = [key for key in data if key.endswith("_sd_configs")]
         why = f"targets by {', '.join(kinds)} are not known here" if kinds else "it names no target"
         report.impossible(job, "scrape job", data["job_name"], differences[-1] if differences[1:] else why, _ELSEWHERE)
@@ -165,7 +157,7 @@ def _service(bundle: Bundle, job: Node, folder: Path | None, team: str) -> None:
     service: dict[str, Any] = {
         "name": name,
         "team": names.slug(labels.pop("team", team), "team"),
-        "discovery": discovery,
+        "discovery": found_by,
     }
     service |= {"port": port} if port else {}
     service |= _settings(data, differences)
@@ -223,67 +215,6 @@ def _interval(data: Mapping[str, Any], differences: list[str]) -> str | None:
         differences.append(f"is scraped every 1s in place of {interval}")
         return "1s"
     return str(interval)
-
-
-def _discovery(
-    bundle: Bundle, job: Node, name: str, folder: Path | None, differences: list[str]
-) -> tuple[dict[str, Any] | None, dict[str, str], list[str], int | None]:
-    """How its targets are found, the labels that all of them have, the keys that say so, and a port for all."""
-    data = job.value
-    kinds = [key for key in data if key.endswith("_sd_configs") and data[key]]
-    default = 443 if str(data.get("scheme", "")).lower() == "https" else 80
-    targets = static_targets(data)
-    if kinds == ["file_sd_configs"]:
-        groups = [*_target_groups(data), *_files(data, folder, differences)]
-        if not groups:
-            return None, {}, [], None
-        path = f"targets/{name}.yaml"
-        bundle.extra[path] = dump(groups)
-        return {"file": {"file": path}}, {}, ["file_sd_configs", "static_configs"], default
-    if kinds == ["dns_sd_configs"] and not targets and len(data["dns_sd_configs"]) == 1:
-        found = data["dns_sd_configs"][0]
-        kind, port = found.get("type", "SRV"), found.get("port")
-        dns = {"names": [str(each) for each in found.get("names") or ()], "type": kind}
-        return {"dns": dns}, {}, kinds, port if kind != "SRV" else None
-    if kinds or not targets:
-        return None, {}, [], None
-    bare = default if any(_split(target)[1] is None for target, _ in targets) else None
-    labels = targets[0][1]
-    if all(each == labels for _, each in targets):
-        every = list(dict.fromkeys(target for target, _ in targets))
-        return {"static": {"targets": every}}, dict(labels), ["static_configs"], bare
-    path = f"targets/{name}.yaml"
-    bundle.extra[path] = dump(_target_groups(data))
-    differences.append(f"its targets have different labels, so they are in {path}")
-    return {"file": {"file": path}}, {}, ["static_configs"], None
-
-
-def _target_groups(data: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [{"targets": [target], **({"labels": labels} if labels else {})} for target, labels in static_targets(data)]
-
-
-def _files(data: Mapping[str, Any], folder: Path | None, differences: list[str]) -> list[dict[str, Any]]:
-    """Target groups in the files of file_sd_configs, as far as they are beside the source."""
-    from operations.errors import CommandError
-    from operations.migrate.sources import parse_yaml, read_text
-
-    groups: list[dict[str, Any]] = []
-    for each in data["file_sd_configs"]:
-        for pattern in (each.get("files") or ()) if isinstance(each, dict) else ():
-            # As it was inside of its container: looked for by its last parts beside the source.
-            parts = Path(str(pattern)).parts[-2:]
-            places = [Path(*parts[-length:]) for length in range(len(parts), 0, -1)]
-            found = [path for place in places for path in sorted(folder.glob(str(place)))] if folder else []
-            content: Any = None
-            try:
-                content = parse_yaml(read_text(found[0]), str(found[0])) if found else None
-            except CommandError as error:
-                differences.append(error.message)
-            if isinstance(content, list):
-                groups += [group for group in content if isinstance(group, dict) and group.get("targets")]
-            else:
-                differences.append(f"{pattern} was not found beside the source")
-    return groups
 
 
 def _drop_empty(bundle: Bundle, key: str) -> None:
