@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,11 @@ from yaml.nodes import MappingNode, ScalarNode, SequenceNode
 
 _BaseLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _BaseDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+DEEPEST = 1000
+"""Levels of a document; the C library recurses for each, and some ten thousand end the process itself."""
+_BLOCK = re.compile(rf"^(?: {{{DEEPEST}}}|(?:[-?:] +){{{DEEPEST}}})", re.MULTILINE)
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
@@ -60,8 +66,22 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+def _too_deep(text: str) -> bool:
+    """Whether a document may be too deep to be read safely. Texts with that many open brackets do not occur."""
+    if _BLOCK.search(text):
+        return True
+    depth = 0
+    for sign in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if sign in "[{" else max(0, depth - 1)
+        if depth > DEEPEST:
+            return True
+    return False
+
+
 def load(text: str) -> Any:
     """The data of one document. Raises `yaml.YAMLError`."""
+    if _too_deep(text):
+        raise yaml.YAMLError(f"not readable: it is nested deeper than {DEEPEST} levels")
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader)
     except (ValueError, LookupError, AttributeError, RecursionError) as error:  # a date like 2026-13-01, too deep

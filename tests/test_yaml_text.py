@@ -54,3 +54,13 @@ def test_dump_leaves_the_garbage_collector_as_it_was(enabled: bool) -> None:
         assert gc.isenabled() is enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "a: " + "{a: " * 20_000, "- " * 50_000 + "x", " " * 5000 + "x: 1"])
+def test_a_document_without_end_is_an_error_and_not_the_end_of_the_process(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="nested deeper than"):
+        load(text)
+
+
+def test_many_brackets_that_are_closed_again_are_fine() -> None:
+    assert load("\n".join(["a: 'x{y}[z]'", *(f"k{number}: [{{}}]" for number in range(2000))]))["a"] == "x{y}[z]"
