@@ -88,6 +88,11 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
         version = table["helm"].version
         address = f"https://get.helm.sh/helm-v{version}-{this}.tar.gz"
         found.append(Source("helm", "helm", version, "3.0", Download(address, f"{address}.sha256sum"), ("version",)))
+    if "actionlint" in table:
+        version = table["actionlint"].version
+        base = f"{github}/rhysd/actionlint/releases/download/v{version}/actionlint_{version}"
+        archive = Download(f"{base}_{this.replace('-', '_')}.tar.gz", f"{base}_checksums.txt")
+        found.append(Source("actionlint", "actionlint", version, "1.7.0", archive))
     found += _cluster(table)
     return {source.binary: source for source in found}
 

@@ -58,7 +58,7 @@ class Purpose:
 
 
 PURPOSES = {
-    "test": Purpose(_VALIDATE, develop=True),
+    "test": Purpose((*_VALIDATE, "actionlint"), develop=True),
     "preview": Purpose(_DEPLOY),
     "up": Purpose(_DEPLOY, engine=True),
     "e2e": Purpose(

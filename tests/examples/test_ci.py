@@ -22,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from components.yaml_text import dump, load
+from operations import programs
 from operations.report.change import DANGERS
 from tests.operations.report.prepared_changes import SHOP
 from tests.operations.report.repository import Repository
@@ -348,7 +349,8 @@ def test_only_the_preview_sees_the_passphrase() -> None:
     )
 
 
-@pytest.mark.skipif(not shutil.which("actionlint"), reason="actionlint is not on this machine")
 def test_actionlint_has_nothing_against_it() -> None:
-    done = subprocess.run(["actionlint", CI / "github.yml"], capture_output=True, text=True, timeout=60, check=False)
+    actionlint = programs.find("actionlint")
+    assert actionlint, "actionlint is needed: make test readies it"
+    done = subprocess.run([actionlint, CI / "github.yml"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -40,7 +40,7 @@ class Clone:
             (self.root / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, self.root / name)
         programs = {"pulumi": "pulumi", "docker-provider": "pulumi-resource-docker", "prometheus": "promtool"}
-        programs["alertmanager"] = "amtool"
+        programs |= {"alertmanager": "amtool", "actionlint": "actionlint"}
         text = ""
         for name, binary in programs.items():
             module = self.root / "toolchain" / "go" / name
