@@ -8,7 +8,7 @@ from typing import Any
 from components.parameters import Limits
 from dashboards.board import Board
 from dashboards.panels import bars, graph, listing
-from dashboards.style import ORANGE, RED, SERVICE, YELLOW, Limit, Link, Query
+from dashboards.style import BLUE, ORANGE, RED, SERVICE, YELLOW, Limit, Link, Query
 
 UID = "slo"
 TITLE = "Service level objectives"
@@ -64,6 +64,7 @@ def _budgets(board: Board) -> None:
             Query(f"slo:objective:ratio{{{_CHOSEN}}}"),
             columns=["service", "team", "slo"],
             value="objective",
+            base=BLUE,
             ascending=True,
         ),
         width=12,
@@ -77,6 +78,7 @@ def _budgets(board: Board) -> None:
             Query(f"1 - slo:sli_error:ratio_period{{{_CHOSEN}}}"),
             columns=["service", "team", "slo"],
             value="reached",
+            base=BLUE,
             ascending=True,
         ),
         width=12,
