@@ -12,21 +12,25 @@ import sys
 import tempfile
 from pathlib import Path
 
-import dashboards
 from components.catalogue import ROOT
 from operations.errors import CommandError, UsageError
 from operations.pages.dashboards import dashboards_command
 
 IMAGES = ROOT / "docs" / "images"
-PICTURES = {"golden_signals": "dashboard.png", "slo": "objectives.png", "stack": "stack-dashboard.png"}
-"""Module of a dashboard to the picture of its page."""
-SIZE = "1400,1385"
+PICTURES = {
+    "red": ("dashboard.png", 745),
+    "alerts": ("alerts.png", 930),
+    "node": ("node.png", 720),
+    "stack": ("stack-dashboard.png", 665),
+}
+"""Name of a dashboard in the stack file to the picture of its page's top, and how much of it: whole rows, in pixels."""
+WIDTH = 1300
 SECONDS = 60
 
 
-def picture(browser: str, page: Path, file: Path) -> None:
-    """Draw the top of a page as PNG. Raises `CommandError` where the browser fails or takes too long."""
-    command = [browser, "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={SIZE}"]
+def picture(browser: str, page: Path, file: Path, height: int) -> None:
+    """Draw the top of a page as PNG, `height` pixels of it. Raises `CommandError` where the browser fails."""
+    command = [browser, "--headless", "--no-sandbox", "--hide-scrollbars", f"--window-size={WIDTH},{height}"]
     command += ["--virtual-time-budget=5000", f"--screenshot={file}", page.as_uri()]
     try:
         subprocess.run(command, check=True, capture_output=True, timeout=SECONDS)
@@ -41,9 +45,8 @@ def main(arguments: list[str]) -> int:
         raise UsageError("usage: python -m operations.guides.screenshots STACK URL, with Chromium on PATH")
     with tempfile.TemporaryDirectory() as folder:
         dashboards_command(arguments[0], Path(folder), arguments[1], "15m", None, None, force=True, as_json=False)
-        for module, name in PICTURES.items():
-            (page,) = Path(folder).rglob(f"{dashboards.load(module).UID}.html")
-            picture(browser, page, IMAGES / name)
+        for dashboard, (name, height) in PICTURES.items():
+            picture(browser, Path(folder, f"{dashboard}.html"), IMAGES / name, height)
     return 0
 
 
