@@ -199,6 +199,10 @@ class Stack:
         found: list[dict[str, Any]] = self.get("prometheus", "/api/v1/query", **parameters)["data"]["result"]
         return found
 
+    def active_alerts(self) -> set[str]:
+        """Names of all alerts that Alertmanager has."""
+        return {alert["labels"]["alertname"] for alert in self.get("alertmanager", "/api/v2/alerts")}
+
     def running_config(self) -> dict[str, Any]:
         """What Prometheus runs with."""
         loaded = load(self.get("prometheus", "/api/v1/status/config")["data"]["yaml"])

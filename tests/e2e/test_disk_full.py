@@ -79,11 +79,6 @@ def samples_of(stack: Stack, at: float) -> list[dict[str, Any]]:
     return stack.query('{job="alertmanager"}[10m]', at)
 
 
-def alerts(stack: Stack) -> set[str]:
-    """Names of all alerts that have reached Alertmanager."""
-    return {alert["labels"]["alertname"] for alert in stack.get("alertmanager", "/api/v2/alerts")}
-
-
 def test_more_or_less_room_by_the_stack_file_replaces_nothing(small: Stack) -> None:
     """The volume is as large as its disk: the size is Prometheus' own limit, which it takes up while it runs."""
     at, before = time.time(), small.starts()
@@ -106,7 +101,7 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_stored(small: Stack) -> 
         code, _ = busybox(small, f"/bin/busybox dd if=/dev/zero of={FILLER}{number} bs={size} 2>/dev/null")
         assert code != 0, "the disk should be full"
     begin = time.monotonic()
-    until(lambda: "PrometheusStoresNothing" in alerts(small), "the alert about the full disk", 120)
+    until(lambda: "PrometheusStoresNothing" in small.active_alerts(), "the alert about the full disk", 120)
     TIMINGS.append(f"{time.monotonic() - begin:6.1f} s  from a full disk until its alert is in Alertmanager")
     assert samples_of(small, at) == history, "queries are answered all the same"
     code, output = busybox(small, f"/bin/busybox rm {FILLER}*")
