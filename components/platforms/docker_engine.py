@@ -153,7 +153,13 @@ class Engine:
     def _signal(self, container: Container, reload: dict[str, Any]) -> None:
         # The engine's clock, not ours, stamps the log; so what counts is what comes after the last line so far.
         last = _text(container.logs(tail=1, timestamps=True)).split(" ", 1)[0]
-        container.kill(reload["signal"])
+        # From inside: whatever signal the engine itself sends counts as a stop, after which it restarts nothing.
+        code, output = container.exec_run(["sh", "-c", f"kill -s {reload['signal'].removeprefix('SIG')} 1"])
+        if code != 0:
+            raise DeploymentError(
+                f"{container.name} could not be told of its new configuration, for which its image needs sh: "
+                f"{_text(output) or f'exit code {code}'}; the old files are back in place"
+            )
 
         def answer() -> bool | None:
             text = _log_after(container, last)

@@ -110,6 +110,13 @@ def send_signal(container: Container, number: int) -> None:
     os.kill(container.attrs["State"]["Pid"], number)
 
 
+def memory_in_use(container: Container) -> int:
+    """Bytes that it cannot give back at once."""
+    seen: Any = container.stats(stream=False)
+    cache = {"inactive_file": 0} | seen["memory_stats"]["stats"]
+    return int(seen["memory_stats"]["usage"] - cache.get("total_inactive_file", cache["inactive_file"]))
+
+
 @pytest.fixture
 def trouble(stack: Stack) -> Iterator[Trouble]:
     """The bad targets, reachable from the stack."""
@@ -271,13 +278,15 @@ def test_containers(stack: Stack) -> None:
         stack.up("--refresh")  # whatever was found: the tests that follow need every container
     stack.await_answers()
     idle = stack.container("alertmanager")
-    seen: Any = idle.stats(stream=False)
-    cache = {"inactive_file": 0} | seen["memory_stats"]["stats"]
-    in_use = seen["memory_stats"]["usage"] - cache.get("total_inactive_file", cache["inactive_file"])
     limit = idle.attrs["HostConfig"]["Memory"]
-    idle.update(mem_limit=int(in_use / 0.93), memswap_limit=limit)
+
+    def near_limit() -> bool:
+        """What it takes changes from moment to moment, so the limit is drawn anew each time."""
+        idle.update(mem_limit=int(memory_in_use(idle) / 0.93), memswap_limit=limit)
+        return "alertmanager" in [each["where"] for each in doctor(stack)[1].get("memory-near-limit", [])]
+
     try:
-        found_in(stack, {"memory-near-limit": "alertmanager"})
+        until(near_limit, "the alertmanager is told to be near its limit", 150)
     finally:
         idle.update(mem_limit=limit, memswap_limit=limit)
     # That they crashed a moment ago stays true, and so does what the node exporter counts of it.

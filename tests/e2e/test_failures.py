@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tests.e2e.engine import until
 from tests.e2e.stack import Stack, started_at
 
-CRASHED = ("prometheus", "jaeger", "blackbox-exporter")
+CRASHED = ("prometheus", "alertmanager", "jaeger", "blackbox-exporter")
 
 
 def silence(stack: Stack, alerts: str = "Nothing") -> str:
@@ -34,7 +34,14 @@ def is_silenced(stack: Stack, identifier: str) -> bool:
 
 
 def test_crashed_programs_come_back(stack: Stack) -> None:
-    """The engine starts them again by itself, with their data, and Pulumi sees no difference."""
+    """The engine starts them again by itself, with their data, and Pulumi sees no difference.
+
+    Those that took new configuration while they ran as well: the engine gives up on what it sent a signal itself.
+    """
+    running = stack.starts()
+    stack.configure(scrape__interval="3s", alerting__group_wait="2s")
+    stack.up()
+    assert stack.starts() == running, "the change was live"
     stack.targets_up()
     at, trace = stack.remember_sample(), stack.send_trace()
     until(lambda: stack.has_trace(trace), "the trace in Jaeger")

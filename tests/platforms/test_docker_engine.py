@@ -27,6 +27,7 @@ PROPS: dict[str, Any] = {
     "data_volumes": ["v-data"],
     "reload": {"signal": "SIGHUP", "loaded": "Loaded", "rejected": "Failed", "commands": []},
 }
+HANG_UP = "kill -s HUP 1"
 
 
 class PlayedContainer:
@@ -68,12 +69,11 @@ class PlayedContainer:
             lines = [f"2026-01-01T00:00:00.{at:09}Z ".encode() + line for at, line in enumerate(lines)]
         return b"\n".join(lines[-tail:] if tail else lines)
 
-    def kill(self, signal: str) -> None:
-        self.signals.append(signal)
-        self.log += self.answers.pop(0) if self.answers else b""
-
     def exec_run(self, command: Any) -> tuple[int, bytes]:
         self.commands.append(command)
+        if command[:2] == ["sh", "-c"]:
+            self.signals.append(command[2])
+            self.log += self.answers.pop(0) if self.answers else b""
         return self.results.pop(0) if self.results else (0, b"")
 
     def reload(self) -> None:
@@ -220,7 +220,7 @@ def test_no_link_is_no_slot(played: PlayedEngine) -> None:
 def test_a_change_is_told_to_the_program_and_its_word_awaited(engine: Engine, program: PlayedContainer) -> None:
     program.answers = [b"level=INFO msg=Loaded\n"]
     engine.write_configuration(PROPS, None)
-    assert program.signals == ["SIGHUP"]
+    assert program.signals == [HANG_UP]
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_a_rejection_brings_the_old_files_back_and_carries_the_programs_own_word
     assert played.files["/config/current"][0].linkname == "a"
     assert played.text("/config/a/a.yml") == "a"
     assert "/config/b/a.yml" not in played.files
-    assert program.signals == ["SIGHUP"] * 3, "the old files are loaded again as a whole"
+    assert program.signals == [HANG_UP] * 3, "the old files are loaded again as a whole"
     assert all(helper.removed for helper in played.made)
     program.answers = [b"level=INFO msg=Loaded\n"]
     engine.write_configuration(props(files={"a.yml": "good"}), {"a.yml"})
@@ -266,6 +266,17 @@ def test_a_program_that_says_nothing_is_a_failure_with_the_old_files_back(
     program.answers = [b"level=INFO msg=Loaded\n"]
     engine.write_configuration(PROPS, None)
     with pytest.raises(DeploymentError, match=r"did not say within .* that it loaded the new configuration"):
+        engine.write_configuration(props(files={"a.yml": "A"}), {"a.yml"})
+    assert played.files["/config/current"][0].linkname == "a"
+
+
+def test_an_image_without_a_shell_is_a_failure_with_the_old_files_back(
+    engine: Engine, played: PlayedEngine, program: PlayedContainer
+) -> None:
+    program.answers = [b"level=INFO msg=Loaded\n"]
+    engine.write_configuration(PROPS, None)
+    program.results = [(127, b'exec failed: "sh": executable file not found')] * 2
+    with pytest.raises(DeploymentError, match=r'its image needs sh: exec failed: "sh": executable file not found'):
         engine.write_configuration(props(files={"a.yml": "A"}), {"a.yml"})
     assert played.files["/config/current"][0].linkname == "a"
 
