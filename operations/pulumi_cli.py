@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
-from components.config.load import FOLDER, stack_path
+from components.config.load import FOLDER, stack_name, stack_path
 from operations.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -47,7 +47,7 @@ class Pulumi:
     def of(cls, stack: str) -> Pulumi:
         """For a stack's name or the path of its file. Raises CommandError where there is no Pulumi."""
         file = stack_path(stack)
-        found = cls(file.name.removeprefix("Pulumi.").rsplit(".", 1)[0], file)
+        found = cls(stack_name(stack), file)
         found.program()
         return found
 

@@ -40,6 +40,11 @@ def _placeholders(data: Any, key: str = "") -> Iterator[tuple[str, str]]:
             yield from _placeholders(value, f"{key}[{index}]")
 
 
+def stack_name(stack: str) -> str:
+    """Pulumi's name of a stack: its file's, whatever its `environment` is."""
+    return stack_path(stack).name.removeprefix("Pulumi.").rsplit(".", 1)[0]
+
+
 def parse_stack(data: Any, file: str) -> StackConfig:
     """Check one stack object; `file` only names it in errors."""
     placeholders = [Problem(key, "must not hold a placeholder of a secret", text) for key, text in _placeholders(data)]

@@ -103,7 +103,7 @@ def channels(facts: Facts) -> Iterator[Finding]:
         saw = f"{series.value:.0f} notifications by {integration} failed in the last minutes\n{said[:400]}".strip()
         remedy = (
             f"`alerting.channels`: is its address right, and reachable from the engine? Its secret: pulumi config set "
-            f"--secret observatory:NAME --stack {facts.plan.environment}; then {facts.deploy}"
+            f"--secret observatory:NAME --stack {facts.pulumi_stack}; then {facts.deploy}"
         )
         yield Finding(f"receiver {receiver}", saw, remedy)
 
@@ -122,9 +122,19 @@ def silenced(facts: Facts) -> Iterator[Finding]:
         saw = f"hides {len(alerts)} alerts ({_first(names)}) until {silence.get('endsAt', '?')}, {who}"
         # Who silences something by name means it; who silences the dead man's switch silences everything.
         severity = Severity.WARNING if WATCHDOG in names else Severity.NOTE
-        inside = f"docker exec {facts.container('alertmanager')} " if not facts.config.kubernetes else ""
-        end = f"{inside}amtool --alertmanager.url=http://localhost:9093 silence expire {identifier}"
-        yield Finding(f"silence {identifier[:8]}", saw, end, severity=severity)
+        yield Finding(f"silence {identifier[:8]}", saw, _expire(facts, identifier), severity=severity)
+
+
+def _expire(facts: Facts, identifier: str) -> str:
+    """The command that ends a silence: amtool beside Alertmanager, with the login that its health check has."""
+    service = facts.plan.service("alertmanager")
+    check = service.probe.command if service and service.probe else ("amtool",)
+    amtool = " ".join(part for part in check if part == "amtool" or part.startswith("--"))
+    if facts.config.kubernetes:
+        inside = f"{facts.kubectl} exec statefulset/alertmanager --container alertmanager --"
+    else:
+        inside = f"{facts.docker} exec {facts.container('alertmanager')}"
+    return f"{inside} {amtool} silence expire {identifier}"
 
 
 def held_back(facts: Facts) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from components.config import StackConfig
 from components.config.base import seconds
+from components.config.load import stack_name
 from components.config.platform import namespaces
 from components.spec import Plan
 from operations.results import Result
@@ -89,25 +90,40 @@ class Facts:
     missing: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def pulumi_stack(self) -> str:
+        """The stack as Pulumi calls it."""
+        return stack_name(self.stack)
+
+    @property
+    def docker(self) -> str:
+        """The command of Docker, for the stack's own engine."""
+        return f"docker --host {self.config.docker.host}" if self.config.docker.host else "docker"
+
+    @property
+    def kubectl(self) -> str:
+        """The command of Kubernetes, for the stack's own cluster and namespace, whatever the current context is."""
+        assert self.config.kubernetes is not None
+        given = self.config.kubernetes.kubeconfig
+        own = f"--kubeconfig {given} " if given else ""
+        return f"kubectl {own}--context {self.config.kubernetes.context} --namespace {self.namespace}"
+
+    @property
     def up(self) -> str:
         """The command that brings back what is missing."""
-        return f"pulumi up --refresh --stack {self.plan.environment}"
+        return f"pulumi up --refresh --stack {self.pulumi_stack}"
 
     @property
     def deploy(self) -> str:
         """The command that makes a changed stack file run."""
-        return f"pulumi up --stack {self.plan.environment}"
+        return f"pulumi up --stack {self.pulumi_stack}"
 
     def logs(self, service: str) -> str:
         """The command that shows a program's log."""
         if self.config.kubernetes:
             found = self.plan.service(service)
             pod = found.beside if found and found.beside else service
-            return (
-                f"kubectl logs --namespace {self.namespace} --selector app.kubernetes.io/name={pod} "
-                f"--container {service} --tail 50"
-            )
-        return f"docker logs --tail 50 {self.container(service)}"
+            return f"{self.kubectl} logs --selector app.kubernetes.io/name={pod} --container {service} --tail 50"
+        return f"{self.docker} logs --tail 50 {self.container(service)}"
 
     @property
     def namespace(self) -> str:

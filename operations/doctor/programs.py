@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from components.config.stack import DEMO
 from operations.doctor.facts import Facts, Program
 from operations.doctor.findings import Diagnosis, Finding, Severity
 
@@ -50,7 +51,7 @@ def stopped(facts: Facts) -> Iterator[Finding]:
 def paused(facts: Facts) -> Iterator[Finding]:
     """One that somebody froze."""
     for name, _ in _programs(facts, "paused"):
-        yield Finding(name, "its container is paused", f"docker unpause {facts.container(name)}")
+        yield Finding(name, "its container is paused", f"{facts.docker} unpause {facts.container(name)}")
 
 
 def out_of_memory(facts: Facts) -> Iterator[Finding]:
@@ -76,7 +77,9 @@ def unhealthy(facts: Facts) -> Iterator[Finding]:
         if each.failing_probes > 1:
             output = each.probe_output.strip()[:200] or "no output"
             saw = f"its health check has failed {each.failing_probes} times in a row: {output}"
-            yield Finding(name, saw, f"{facts.logs(name)}\nif it hangs: docker restart {facts.container(name)}")
+            # In a cluster a pod that fails its health check is started again without anybody.
+            again = "" if facts.config.kubernetes else f"\nif it hangs: {facts.docker} restart {facts.container(name)}"
+            yield Finding(name, saw, f"{facts.logs(name)}{again}")
 
 
 def memory(facts: Facts) -> Iterator[Finding]:
@@ -93,6 +96,8 @@ def _more_memory(facts: Facts, name: str, program: Program) -> str:
     group = service.group if service else name
     planned = service.resources.memory if service else 0
     wanted = max(2 * program.memory_limit // 2**20, planned)
+    if group in DEMO:
+        return f"less traffic of the demo, whose limits are fixed, or `demo: false`; then {facts.deploy}"
     advice = f"`resources.{group}.memory: {wanted}MB` in the stack file, then {facts.deploy}"
     if group == "prometheus":
         advice += "\nor fewer series: see `cardinality` and ./observatory size; or a shorter `retention.time`"

@@ -21,7 +21,7 @@ def engine(facts: Facts) -> Iterator[Finding]:
         kind = "cluster" if facts.config.kubernetes else "Docker engine"
         key = "kubernetes.context" if facts.config.kubernetes else "docker.host"
         remedy = f"is it running, and is `{key}` of the stack file right? " + (
-            "kubectl cluster-info" if facts.config.kubernetes else "docker info"
+            f"{facts.kubectl} cluster-info" if facts.config.kubernetes else f"{facts.docker} info"
         )
         yield Finding(kind, facts.missing["platform"], remedy)
 
@@ -37,7 +37,7 @@ def silent(facts: Facts) -> Iterator[Finding]:
 def _who_listens(facts: Facts, endpoint: str) -> str:
     service = facts.plan.service(service_of(facts, endpoint))
     ports = [str(port.published) for port in service.ports if port.published] if service else []
-    return f"ss -ltnp 'sport = :{ports[0]}'" if ports else "docker ps"
+    return f"ss -ltnp 'sport = :{ports[0]}'" if ports else f"{facts.docker} ps"
 
 
 def service_of(facts: Facts, endpoint: str) -> str:
@@ -58,12 +58,12 @@ def refused_login(facts: Facts) -> Iterator[Finding]:
 def _password(facts: Facts, endpoint: str) -> str:
     if endpoint == "grafana-login":
         return (
-            f"pulumi stack output grafanaAdminPassword --show-secrets --stack {facts.plan.environment}: is it the one "
+            f"pulumi stack output grafanaAdminPassword --show-secrets --stack {facts.pulumi_stack}: is it the one "
             f"that you use? A changed one goes live by {facts.deploy}; then delete the cookies of Grafana's address"
         )
     secret = facts.config.access.password.secret if facts.config.access else "accessPassword"
     return (
-        f"pulumi config get observatory:{secret} --stack {facts.plan.environment}: is it the one that you use? "
+        f"pulumi config get observatory:{secret} --stack {facts.pulumi_stack}: is it the one that you use? "
         f"A changed one goes live by {facts.deploy}"
     )
 

@@ -57,10 +57,10 @@ def _to_reach(facts: Facts, target: Target) -> str:
     key = _service_key(facts, target)
     if not key:
         return facts.up
-    return (
-        f"does it run, and listen on more than loopback? Then its address: `{key}.discovery` and `{key}.port`; a "
-        "container of yours is reached only through a network that `docker.networks` names"
-    )
+    advice = f"does it run, and listen on more than loopback? Then its address: `{key}.discovery` and `{key}.port`"
+    if facts.config.kubernetes:
+        return advice
+    return f"{advice}; a container of yours is reached only through a network that `docker.networks` names"
 
 
 def _to_log_in(facts: Facts, target: Target) -> str:
@@ -69,7 +69,7 @@ def _to_log_in(facts: Facts, target: Target) -> str:
         return f"the password was changed and is not live everywhere: {facts.deploy}"
     return (
         f"`{key}.authentication` in the stack file, and its secret: pulumi config set --secret observatory:NAME "
-        f"--stack {facts.plan.environment}; then {facts.deploy}"
+        f"--stack {facts.pulumi_stack}; then {facts.deploy}"
     )
 
 

@@ -43,7 +43,9 @@ class _Unknown(dict[str, str]):
 
 
 def _space(facts: Facts, name: str) -> str:
-    look = "kubectl get pvc" if facts.config.kubernetes else "docker system df -v | grep observatory; df -h"
+    look = f"{facts.docker} system df -v | grep observatory; df -h"
+    if facts.config.kubernetes:
+        look = f"{facts.kubectl} get pvc"
     service = facts.plan.service(name)
     if service and service.group == "prometheus":
         volume = "`kubernetes.volumes.prometheus`, or less: " if facts.config.kubernetes else ""
@@ -69,13 +71,15 @@ def wal(facts: Facts) -> Iterator[Finding]:
             backup = (
                 f"./observatory restore {facts.stack}" if facts.config.backup else "there is no `backup` to restore"
             )
-            move = (
-                f"docker run --rm --volumes-from {facts.container(name)} busybox mv /prometheus/wal /prometheus/wal.bad"
-            )
             saw = f"it cannot read its own data{last_words(program)}"
-            yield Finding(
-                name, saw, f"{backup}\nor give up the last two hours: {move}; docker start {facts.container(name)}"
-            )
+            yield Finding(name, saw, backup if facts.config.kubernetes else f"{backup}\n{_without_log(facts, name)}")
+
+
+def _without_log(facts: Facts, name: str) -> str:
+    """The commands that let a Prometheus start without its write-ahead log, which stays beside."""
+    container = facts.container(name)
+    moved = f"run --rm --volumes-from {container} busybox mv /prometheus/wal /prometheus/wal.bad"
+    return f"or give up the last two hours: {facts.docker} {moved}; {facts.docker} start {container}"
 
 
 def compaction(facts: Facts) -> Iterator[Finding]:

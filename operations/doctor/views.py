@@ -11,6 +11,7 @@ from operations.checks import tracing
 from operations.doctor.facts import Facts
 from operations.doctor.findings import Diagnosis, Finding, Severity
 from operations.doctor.programs import GONE
+from operations.http import endpoint_url
 from operations.stored import panel_queries
 
 SLOW = 5.0
@@ -32,14 +33,22 @@ def no_spans(facts: Facts) -> Iterator[Finding]:
     """A Jaeger that knows no service but itself, though there are some that could send spans."""
     known = set(facts.answers["services"]) - {"jaeger", tracing.SERVICE}
     if facts.config.services and not known:
-        otlp = facts.config.ports.otlp_http
         remedy = (
-            f"OTEL_EXPORTER_OTLP_ENDPOINT of your services: http://127.0.0.1:{otlp} here,\n"
-            f"http://{facts.container('jaeger')}:4318 on a network of `docker.networks`\n"
+            f"OTEL_EXPORTER_OTLP_ENDPOINT of your services: {_ways_in(facts)}\n"
             "is too little sampled? OTEL_TRACES_SAMPLER=parentbased_always_on for a try\n"
             f"does Jaeger take any? ./observatory verify {facts.stack}"
         )
         yield Finding("jaeger", "no service of yours has sent a span yet", remedy, severity=Severity.NOTE)
+
+
+def _ways_in(facts: Facts) -> str:
+    """Where services send their spans to, from wherever they may run."""
+    if facts.config.kubernetes:
+        return f"http://jaeger.{facts.namespace}:4318, from a namespace of `kubernetes.trace_namespaces`"
+    jaeger = facts.plan.service("jaeger")
+    port = jaeger.port("otlp-http") if jaeger else None
+    here = f"{endpoint_url(port, facts.config.docker.host or '')} here,\n" if port and port.published else ""
+    return f"{here}http://{facts.container('jaeger')}:4318 on a network of `docker.networks`"
 
 
 def datasources(facts: Facts) -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def started(engine: Engine, plan: Plan, drilled: Drilled, lifetime: float) -> It
             mem_limit=MEMORY,
         )
     except APIError as error:
-        hint = f"is the stack deployed? pulumi up --stack {plan.environment}"
+        hint = "is the stack deployed? `pulumi up` deploys it"
         raise CommandError(f"a drill's Prometheus cannot be made: {error.explanation or error}", hint) from None
     try:
         begun = time.time()

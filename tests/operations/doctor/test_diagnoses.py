@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import promql_parser
 import pytest
@@ -12,8 +13,19 @@ from components.promql import metrics_in
 from operations.doctor.facts import Facts
 from operations.doctor.findings import Severity, as_json, diagnose, is_wrong, not_looked_at
 from operations.doctor.registry import DIAGNOSES
+from operations.doctor.views import no_spans
 from tests.operations.doctor.cases import CASES, Case
-from tests.operations.doctor.healthy import down, healthy, said, series, with_answers, with_program, with_query
+from tests.operations.doctor.healthy import (
+    WATCHDOG,
+    down,
+    healthy,
+    program,
+    said,
+    series,
+    with_answers,
+    with_program,
+    with_query,
+)
 from tests.support import planned, stack
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "troubleshooting.md"
@@ -98,6 +110,46 @@ def test_failures_of_receivers_that_are_no_longer_planned_are_over() -> None:
     assert diagnose(with_query("channel-failing", *failures), DIAGNOSES) == []
 
 
+def test_commands_name_the_stack_as_pulumi_does_and_its_own_engine() -> None:
+    """A stack file may be called otherwise than its environment; the engine may be another machine's."""
+    config = stack(environment="dev", docker={"host": "tcp://engine.example.com:2375"})
+    facts = replace(healthy(), stack="stacks/Pulumi.team-dev.yaml", config=config)
+    assert facts.deploy == "pulumi up --stack team-dev"
+    engine = "docker --host tcp://engine.example.com:2375"
+    assert facts.logs("grafana") == f"{engine} logs --tail 50 observatory-dev-grafana"
+    stopped = replace(facts, programs={**facts.programs, "grafana": program(state="paused")})
+    (found,) = diagnose(stopped, DIAGNOSES)
+    assert found.remedy == f"{engine} unpause observatory-dev-grafana"
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"ports": {"otlp_http": "127.0.0.1:24318"}},
+            "http://127.0.0.1:24318 here,\nhttp://observatory-dev-jaeger:4318",
+        ),
+        ({"ports": {"otlp_http": None}}, "services: http://observatory-dev-jaeger:4318"),
+        ({"platform": "kubernetes", "kubernetes": {"context": "far"}}, "http://jaeger.observatory-dev:4318, from a"),
+    ],
+)
+def test_where_spans_go_is_where_they_can_go(changes: dict[str, Any], told: str) -> None:
+    service = {"name": "shop", "team": "web", "port": 80, "discovery": {"static": {"targets": ["shop"]}}}
+    config = stack(environment="dev", services=[service], **changes)
+    (found,) = no_spans(replace(with_answers(services=["jaeger"]), config=config, plan=planned(config)))
+    assert told in found.remedy
+
+
+def test_a_silence_is_ended_with_the_login_that_alertmanager_asks_for() -> None:
+    silenced = {**WATCHDOG, "status": {"state": "suppressed", "silencedBy": ["1234567890"]}}
+    facts = with_answers(alerts=[silenced], silences=[{"id": "1234567890"}])
+    (found,) = diagnose(facts, DIAGNOSES)
+    assert found.remedy == (
+        "docker exec observatory-dev-alertmanager amtool --alertmanager.url=https://localhost:9093 "
+        "--http.config.file=/etc/alertmanager/current/client.yml silence expire 1234567890"
+    )
+
+
 def test_what_a_young_stack_does_not_know_yet_is_not_missing() -> None:
     facts = healthy()
     young = {**facts.answers, "alerts": [], "names": [], "runtime": {"startTime": "2027-01-15T07:59:50Z"}}
@@ -167,6 +219,6 @@ def test_remedies_in_a_cluster_are_of_the_cluster() -> None:
     config = stack(environment="far", platform="kubernetes", kubernetes={"context": "far"})
     facts = replace(healthy(), config=config, plan=planned(config))
     assert facts.logs("alertmanager") == (
-        "kubectl logs --namespace observatory-far --selector app.kubernetes.io/name=alertmanager "
+        "kubectl --context far --namespace observatory-far logs --selector app.kubernetes.io/name=alertmanager "
         "--container alertmanager --tail 50"
     )
