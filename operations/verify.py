@@ -22,6 +22,7 @@ from operations.http import Credentials, Endpoint, endpoint_url
 from operations.pulumi_cli import Pulumi
 from operations.results import Result, as_json, as_junit, passed
 from operations.running import Check, Running, run_checks
+from operations.written import writable, write
 
 GRAFANA_PASSWORD = "OBSERVATORY_GRAFANA_PASSWORD"  # noqa: S105 - the name of a variable
 """Environment variable with Grafana's administrator password, for where there is no Pulumi."""
@@ -82,7 +83,8 @@ def _read(file: Path) -> str:
     try:
         return file.read_text()
     except (OSError, UnicodeDecodeError) as error:
-        raise CommandError(f"{file} cannot be read: {error}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CommandError(f"{file} cannot be read: {reason}") from None
 
 
 def _ports(config: StackConfig) -> dict[str, tuple[str, str, str]]:
@@ -190,6 +192,7 @@ def verify_command(
     stack: str, json: bool, patience: float, junit: Path | None, password_file: Path | None, ca_file: Path | None
 ) -> int:
     """Verify a stack and print what was found."""
+    writable(junit, "--junit")
     start = time.monotonic()
     config, plan = plan_stack_file(stack)
     with forwarded(config, plan, endpoint_ports(config)) as reached:
@@ -218,11 +221,7 @@ def _verify_reached(
     finally:
         for endpoint in endpoints.values():
             endpoint.close()
-    if junit:
-        try:
-            junit.write_text(as_junit(f"observatory verify {plan.environment}", results))
-        except OSError as error:
-            raise CommandError(f"{junit} cannot be written: {error.strerror}") from None
+    write(junit, as_junit(f"observatory verify {plan.environment}", results))
     if json:
         console.print_json(as_json(plan.environment, results))
     else:

@@ -19,9 +19,9 @@ from operations.backtest.rules import planned_rules, rules_at
 from operations.backtest.run import DAY, Backtest, chosen
 from operations.backtest.show import lines
 from operations.budget import Budget
-from operations.errors import CommandError
 from operations.http import Endpoint
 from operations.reviewed import Login, answering, named_endpoint, own_endpoint
+from operations.written import writable, write
 
 LONGEST_HISTORY = ("thanos-query-frontend", "thanos-query", "victoria-metrics", "prometheus")
 """Of a stack's own servers, the one that remembers most comes first."""
@@ -42,6 +42,7 @@ class Asked:
 
 def backtest_command(stack: str, asked: Asked, html: Path | None, json: bool) -> int:
     """Run the alerts over the history; 1 where the budget ended it."""
+    writable(html, "--html")
     config, plan = plan_stack_file(stack)
     now = planned_rules(config, plan)
     before, remark = rules_at(asked.base, stack)
@@ -54,15 +55,11 @@ def backtest_command(stack: str, asked: Asked, html: Path | None, json: bool) ->
         budget = Budget(server, asked.max_samples, asked.timeout, scrape_interval=interval)
         if picked:
             Backtest(now, before, report.start, report.end, budget).run(report, picked)
-    if html:
-        try:
-            html.write_text(page(report), encoding="utf-8")
-        except OSError as error:
-            raise CommandError(f"{html} cannot be written: {error.strerror}") from None
     if json:
         console.print_json(report.data())
     else:
         console.say("\n".join(lines(report)))
+    write(html, page(report) if html else "")
     return 0 if report.complete else 1
 
 

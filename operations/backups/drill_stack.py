@@ -101,7 +101,7 @@ class DrillStack:
         """Remove containers, volumes and network of the drill."""
         client = self.engine.client
         filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self.config.environment}"}
-        for container in client.containers.list(all=True, filters=filters):
+        for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
             with suppress(NotFound):
                 container.remove(v=True, force=True)
         for volume in client.volumes.list(filters=filters):

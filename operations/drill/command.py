@@ -26,6 +26,7 @@ from operations.http import Endpoint
 from operations.results import Result, as_json, as_junit, passed
 from operations.route import file_data, walk
 from operations.verify import Secrets, connect
+from operations.written import writable, write
 
 _SPARE = 120.0
 """Seconds beyond all waits after which an alert of a killed drill ends by itself."""
@@ -42,6 +43,7 @@ def drill_command(
     ca_file: Path | None,
 ) -> int:
     """Drill alerts and print what became of each; without any, list those that can be drilled."""
+    writable(junit, "--junit")
     config, plan = plan_stack_file(stack)
     if config.kubernetes:
         raise CommandError("alerts are drilled on Docker only so far", f"./observatory verify {stack} sends one alert")
@@ -99,11 +101,6 @@ def _drill(
 
 
 def _report(plan: Plan, results: list[Result], took: float, json: bool, junit: Path | None) -> int:
-    if junit:
-        try:
-            junit.write_text(as_junit(f"observatory drill {plan.environment}", results))
-        except OSError as error:
-            raise CommandError(f"{junit} cannot be written: {error.strerror}") from None
     if json:
         console.print_json(as_json(plan.environment, results))
     else:
@@ -111,6 +108,7 @@ def _report(plan: Plan, results: list[Result], took: float, json: bool, junit: P
         for result in results:
             console.say("\n".join(console.result_lines(result, width)))
         console.say(console.verdict(results, took))
+    write(junit, as_junit(f"observatory drill {plan.environment}", results))
     return 0 if passed(results) else 1
 
 

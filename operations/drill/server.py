@@ -34,7 +34,7 @@ _URL = "http://localhost:9090"
 
 def remove_leftovers(engine: Engine, environment: str) -> int:
     """Remove what a killed drill left behind; how many there were."""
-    leftovers = engine.client.containers.list(all=True, filters={"label": f"{MARK}={environment}"})
+    leftovers = engine.client.containers.list(all=True, filters={"label": f"{MARK}={environment}"}, ignore_removed=True)
     for container in leftovers:
         with suppress(NotFound, APIError):
             container.remove(v=True, force=True)

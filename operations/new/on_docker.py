@@ -51,7 +51,7 @@ def discover(host: str, team: str) -> list[Found]:
 
     try:
         client = docker.DockerClient(base_url=host, timeout=20) if host else docker.from_env(timeout=20)
-        containers = [each.attrs for each in client.containers.list()]
+        containers = [each.attrs for each in client.containers.list(ignore_removed=True)]
         client.close()
     except DockerException as error:
         raise CommandError(f"the Docker engine does not answer: {error}", "`docker info` tells more") from None

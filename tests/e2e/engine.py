@@ -141,7 +141,7 @@ class Engine:
     def remove(self, environment: str) -> None:
         """Remove all that an environment left, data as well."""
         filters: dict[str, Any] = {"label": f"{LABEL}={environment}"}
-        leftovers = self.client.containers.list(all=True, filters=filters)
+        leftovers = self.client.containers.list(all=True, filters=filters, ignore_removed=True)
         for container in [*leftovers, *self.client.containers.list(all=True, filters={"name": f"-{environment}-"})]:
             with suppress(NotFound, APIError):
                 container.remove(force=True)
@@ -156,7 +156,10 @@ class Engine:
         """Remove what killed runs left behind; other runs that go on keep theirs."""
         filters: dict[str, Any] = {"label": LABEL}
         everything = [
-            *(container.labels for container in self.client.containers.list(all=True, filters=filters)),
+            *(
+                container.labels
+                for container in self.client.containers.list(all=True, filters=filters, ignore_removed=True)
+            ),
             *(volume.attrs["Labels"] for volume in self.client.volumes.list(filters=filters)),
             *(network.attrs["Labels"] for network in self.client.networks.list(filters=filters)),
         ]
