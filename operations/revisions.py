@@ -40,6 +40,13 @@ def commit_of(revision: str, root: Path) -> str:
     return found.decode().strip()
 
 
+def renames(commit: str, root: Path) -> dict[str, str]:
+    """Path of each file of the working tree to its path in a commit, where git sees that it is another one."""
+    found = _git(root, "diff", "--find-renames", "--diff-filter=R", "--name-status", "-z", commit, "--").decode()
+    words = found.split("\0")[:-1]
+    return dict(zip(words[2::3], words[1::3], strict=True))
+
+
 @contextmanager
 def checked_out(commit: str, root: Path) -> Iterator[Path]:
     """The files of a commit, without touching the working tree."""

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.config.load import stack_path
+from components.config.load import FOLDER, stack_path
 from components.yaml_text import dump, load
 from operations.errors import CommandError
 from operations.report.snapshot import FORMAT, Snapshot
-from operations.revisions import checked_out, commit_of
+from operations.revisions import checked_out, commit_of, renames
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120
@@ -35,6 +35,8 @@ class Base:
 
     commit: str
     snapshots: tuple[Snapshot | None, ...]
+    renamed: tuple[str, ...] = ()
+    """For each stack the path of the file that it was called there; empty where it is called the same."""
     note: str = ""
     """What a reader has to know about how they were made."""
 
@@ -42,7 +44,9 @@ class Base:
 def base_of(revision: str, stacks: Sequence[str], root: Path = ROOT) -> Base:
     """The stacks as a revision has them. Raises CommandError where git does not know it, or it cannot be planned."""
     commit = commit_of(revision, root)
-    files = [_inside(stack, root) for stack in stacks]
+    files, old_names = [_inside(stack, root) for stack in stacks], renames(commit, root)
+    renamed = tuple(old_names.get(_path(file), "") for file in files)
+    files = [was or file for was, file in zip(renamed, files, strict=True)]
     with checked_out(commit, root) as folder:
         own = _planned(folder, files, revision) if (folder / _SNAPSHOT).is_file() else None
         note = ""
@@ -59,7 +63,8 @@ def base_of(revision: str, stacks: Sequence[str], root: Path = ROOT) -> Base:
                 own = _planned(folder, files, revision)
     if own is None:
         raise CommandError(f"{revision} answered in another format than {FORMAT}")
-    return Base(commit, tuple(None if each is None else Snapshot.model_validate(each) for each in own), note)
+    snapshots = tuple(None if each is None else Snapshot.model_validate(each) for each in own)
+    return Base(commit, snapshots, renamed, note)
 
 
 def _inside(stack: str, root: Path) -> str:
@@ -70,6 +75,11 @@ def _inside(stack: str, root: Path) -> str:
             raise CommandError(f"{stack} is outside of {root}", "no revision has it; give a stack of this repository")
         return str(path.resolve().relative_to(root))
     return stack
+
+
+def _path(file: str) -> str:
+    """The path from the root of a stack that is called by its name or by that path."""
+    return file if file.endswith((".yaml", ".yml")) else f"{FOLDER.name}/Pulumi.{file}.yaml"
 
 
 def _planned(folder: Path, stacks: Sequence[str], revision: str) -> list[Any] | None:

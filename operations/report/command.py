@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from components.config.load import FOLDER, stack_path
+from components.config.load import FOLDER, stack_name, stack_path
 from operations import console
 from operations.policies.check import Plans
 from operations.report.base import base_of
-from operations.report.change import Change
+from operations.report.change import SECTIONS, Change
 from operations.report.compare import compared
 from operations.report.deployed import NOTE, comparable, deployed_of
 from operations.report.markdown import markdown
@@ -35,8 +35,8 @@ def reported(stacks: Sequence[str], base: str, fail_on: Sequence[str] = (), toda
         described = f"{base} ({found.commit[:10]})" if not found.commit.startswith(base) else base
         notes = (found.note,) if found.note else ()
         reports = [
-            _report(stack, old, new, base, notes)
-            for stack, old, new in zip(stacks, found.snapshots, after, strict=True)
+            _report(stack, old, new, base, notes, renamed)
+            for stack, old, new, renamed in zip(stacks, found.snapshots, after, found.renamed, strict=True)
         ]
     day, plans = today or datetime.now(UTC).date(), Plans()
     return Reports(described, tuple(_with_policy(report, day, plans) for report in reports), gate)
@@ -47,11 +47,18 @@ def _beside_deployed(stack: str) -> Report:
     return _report(stack, before, comparable(after, before), DEPLOYED, (NOTE,) if before else ())
 
 
-def _report(stack: str, before: Snapshot | None, after: Snapshot, base: str, notes: tuple[str, ...]) -> Report:
+def _report(
+    stack: str, before: Snapshot | None, after: Snapshot, base: str, notes: tuple[str, ...], renamed: str = ""
+) -> Report:
     if before is None:
         new = f"{stack} is new: {'it was never deployed' if base == DEPLOYED else f'{base} does not have it'}"
         before, notes = Snapshot(environment=after.environment), (*notes, new)
-    return Report(stack, after.environment, tuple(compared(before, after)), notes)
+    changes = compared(before, after)
+    if renamed:
+        what = "another one to Pulumi: that of before, with its data, stays as it is"
+        changes.append(Change("data", "stack", what, stack_name(renamed), stack_name(stack), "data-loss"))
+        changes.sort(key=lambda change: list(SECTIONS).index(change.section))
+    return Report(stack, after.environment, tuple(changes), notes)
 
 
 def _with_policy(report: Report, today: date, plans: Plans) -> Report:

@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
+from components.plan import plan_stack_file
 from operations.backtest.compare import Report
-from operations.backtest.rules import Rules, read_rules
+from operations.backtest.rules import Rules, planned_rules, read_rules, rules_at
 from operations.backtest.run import Backtest, chosen
 from operations.backtest.snapshot import opened
 from operations.budget import Budget
 from operations.errors import UsageError
 from tests.operations.backtest.blocks import BEGIN, steady, written
 
+RULED = """\
+config:
+  observatory:stack:
+    environment: ruled
+    services:
+      - {name: shop, team: web, port: 80, discovery: {static: {targets: [shop]}}, exposes: [http]}
+    storage: {backend: thanos, bucket: {name: metrics, region: eu-central-1}, ruler: [http]}
+"""
 RECORD = {"record": "job:load:avg", "expr": "avg by (job) (load)"}
 HIGH = {"alert": "High", "expr": "job:load:avg > 2", "for": "5m", "labels": {"severity": "page"}}
 DOWN = {"alert": "Down", "expr": "up == 0"}
@@ -22,6 +31,16 @@ DOWN = {"alert": "Down", "expr": "up == 0"}
 
 def rules(*found: dict[str, Any]) -> Rules:
     return read_rules([("shop", {"name": "shop", "rules": [*found]})], 15)
+
+
+def test_both_sides_have_the_rules_of_a_ruler(tmp_path: Path) -> None:
+    file = tmp_path / "Pulumi.ruled.yaml"
+    file.write_text(RULED)
+    now = planned_rules(*plan_stack_file(str(file)))
+    before, remark = rules_at("HEAD", str(file))
+    assert "HEAD has no Pulumi.ruled.yaml" in remark
+    assert now.alerts.keys() == before.alerts.keys()
+    assert "APIHighErrorRate" in {name for _, name, _ in before.alerts}
 
 
 def changes(now: Rules, before: Rules, *names: str) -> dict[str, str]:

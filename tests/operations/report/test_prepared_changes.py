@@ -79,6 +79,17 @@ def test_a_new_stack_has_nothing_to_lose(repository: Repository) -> None:
     assert {change["what"] for change in answer["changes"] if change["section"] == "programs"} == {"added"}
 
 
+def test_a_renamed_stack_file_is_another_stack(repository: Repository) -> None:
+    """Compared with the file that it was, and told: what runs under the old name is left alone."""
+    repository.git("mv", "stacks/Pulumi.canary.yaml", "stacks/Pulumi.bird.yaml")
+    repository.write("stacks/policy.yaml", "rules: []\n")
+    report = repository.report("bird", "--base", "reviewed")["stacks"][0]
+    assert report["notes"] == []
+    (change,) = report["changes"]
+    assert (change["section"], change["name"], change["before"], change["after"]) == ("data", "stack", "canary", "bird")
+    assert change["danger"] == "data-loss"
+
+
 def test_a_changed_planner_is_seen_though_no_stack_file_changed(repository: Repository) -> None:
     """The base is planned by its own code: what a new version of the code deploys is a change like any other."""
     path = "components/services/alertmanager.py"
