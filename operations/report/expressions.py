@@ -48,6 +48,9 @@ _RISING = frozenset(
 """Functions whose value does not fall when their argument rises."""
 _RISING_SUMS = frozenset({"sum", "avg", "min", "max", "group"})
 
+_FALLING_BY_MORE = frozenset({"avg", "min"})
+"""Of these, results that are left out may make the value larger."""
+
 
 @dataclass(frozen=True, slots=True)
 class Number:
@@ -99,8 +102,10 @@ def _effects(node: Any, value: int, presence: int) -> Iterator[int]:
     `value` says the same of the node's value, `presence` of there being a result at all.
     """
     if isinstance(node, promql.NumberLiteral):
-        yield value
+        yield value if node.val >= 0 else -value  # its sign is no part of the number that changes
     elif isinstance(node, promql.BinaryExpr):
+        if node.modifier and node.modifier.return_bool:
+            presence = value  # it is always there, as 1 where it holds and as 0 else
         left, right = _sides(str(node.op), value, presence)
         yield from _effects(node.lhs, *left)
         yield from _effects(node.rhs, *right)
@@ -119,7 +124,8 @@ def _effects(node: Any, value: int, presence: int) -> Iterator[int]:
         if operator == "count":
             yield from _effects(node.expr, 0, value or presence)
         else:
-            yield from _effects(node.expr, value if operator in _RISING_SUMS else 0, presence)
+            there = 0 if value and operator in _FALLING_BY_MORE else presence
+            yield from _effects(node.expr, value if operator in _RISING_SUMS else 0, there)
     elif isinstance(node, promql.SubqueryExpr):
         inside = list(_effects(node.expr, value, presence))
         yield from inside
@@ -146,6 +152,8 @@ def _sides(operator: str, value: int, presence: int) -> tuple[tuple[int, int], t
 
 
 def _arguments(function: str, value: int, presence: int) -> tuple[int, int]:
+    if value and function in ("avg_over_time", "min_over_time", "quantile_over_time"):
+        presence = 0
     if function in ("absent", "absent_over_time"):
         return 0, -presence
     return (value if function in _RISING else 0), presence
