@@ -58,7 +58,7 @@ def drill_command(
     try:
         if ALERTMANAGER not in endpoints:
             raise CommandError(f"Alertmanager cannot be asked: {unreachable[ALERTMANAGER]}")
-        results = _drill(config, plan, endpoints, wanted, timeout)
+        results = _drill(stack, config, plan, endpoints, wanted, timeout)
     finally:
         for endpoint in endpoints.values():
             endpoint.close()
@@ -75,14 +75,19 @@ def _list(known: dict[str, Drilled], json: bool) -> None:
 
 
 def _drill(
-    config: StackConfig, plan: Plan, endpoints: dict[str, Endpoint], wanted: Sequence[Drilled], timeout: float
+    stack: str,
+    config: StackConfig,
+    plan: Plan,
+    endpoints: dict[str, Endpoint],
+    wanted: Sequence[Drilled],
+    timeout: float,
 ) -> list[Result]:
     try:
         engine = Engine(config.docker.host or "")
     except DeploymentError as error:
         raise CommandError(str(error)) from None
     waits = _waits(plan)
-    follower = Follower(endpoints[ALERTMANAGER], _counts(plan, endpoints), waits, timeout, console.note)
+    follower = Follower(endpoints[ALERTMANAGER], _counts(plan, endpoints), waits, timeout, console.note, stack)
     longest = waits(())
     lifetime = 6 * timeout + longest.most + longest.following + _SPARE
     follows = []

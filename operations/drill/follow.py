@@ -20,8 +20,6 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 Counts = Mapping[tuple[str, str, str], float]
 """Metric, receiver and integration to how many notifications there were."""
 _PAUSE = 0.3
-_REACH = "does Prometheus reach Alertmanager? ./observatory doctor tells why not"
-_CHANNEL = "is the channel's secret valid, and can it be reached? ./observatory doctor shows Alertmanager's words"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +72,17 @@ class Follower:
     """Of the routes to these receivers."""
     patience: float
     show: Callable[[str], None]
+    stack: str
+    """As the user calls it."""
+
+    @property
+    def _reach(self) -> str:
+        return f"does Prometheus reach Alertmanager? ./observatory doctor {self.stack} tells why not"
+
+    @property
+    def _channel(self) -> str:
+        question = "is the channel's secret valid, and can it be reached?"
+        return f"{question} ./observatory doctor {self.stack} shows Alertmanager's words"
 
     def follow(self, server: Server, followed: Followed) -> None:
         """Fill in every step, up to the first that does not come."""
@@ -93,7 +102,7 @@ class Follower:
         firing = lambda: server.state() == "firing"  # noqa: E731
         self._step(server, followed, start, "firing", firing, f"{alert} does not fire", feed)
         there = lambda: bool(self._alerts(server))  # noqa: E731
-        self._step(server, followed, start, "arrived", there, "it has not arrived at Alertmanager", _REACH)
+        self._step(server, followed, start, "arrived", there, "it has not arrived at Alertmanager", self._reach)
         found = self._alerts(server)
         followed.receivers = tuple(sorted({each["name"] for alert in found for each in alert["receivers"]}))
         _not_held_back(found)
@@ -104,15 +113,15 @@ class Follower:
         waits, arrived = self.waits(followed.receivers), time.monotonic()
         # What its receivers are told before that is about something else. It has no group with real alerts.
         sent = lambda: time.monotonic() - arrived > waits.least - 1 and self._sent(followed, before)  # noqa: E731
-        self._step(server, followed, start, "delivered", sent, problem, _CHANNEL, waits.most)
+        self._step(server, followed, start, "delivered", sent, problem, self._channel, waits.most)
         if failed := self._failed(followed, before):
-            raise Missed(f"delivery to {failed} failed", _CHANNEL)
+            raise Missed(f"delivery to {failed} failed", self._channel)
 
     def _ends(self, server: Server, followed: Followed, start: float) -> None:
         before = self.counts()
         server.end()
         over = lambda: not self._alerts(server)  # noqa: E731
-        self._step(server, followed, start, "ended", over, "its end has not arrived at Alertmanager", _REACH)
+        self._step(server, followed, start, "ended", over, "its end has not arrived at Alertmanager", self._reach)
         if set(followed.receivers) <= {NOBODY}:
             return
         wait = self.waits(followed.receivers).following

@@ -80,7 +80,7 @@ def follow(world: World) -> Iterator[Callable[..., Followed]]:
             endpoint: Endpoint = endpoints["alertmanager"]
             found = Followed("TargetDown")
             counts = lambda: counts_of(endpoint.get("/metrics").text)  # noqa: E731
-            follower = Follower(endpoint, counts, lambda _: Waits(least, wait, wait), patience, lambda _: None)
+            follower = Follower(endpoint, counts, lambda _: Waits(least, wait, wait), patience, lambda _: None, "dev")
             follower.follow(world, found)  # type: ignore[arg-type]
             return found
 
@@ -116,6 +116,7 @@ def test_a_message_that_is_refused(world: World, follow: Callable[..., Followed]
     result = follow().result()
     assert (result.status, result.detail.splitlines()[0]) == (Status.FAILED, "delivery to chat (slack) failed")
     assert "secret" in result.remedy
+    assert "./observatory doctor dev shows" in result.remedy
 
 
 def test_a_message_that_is_never_sent(world: World, follow: Callable[..., Followed]) -> None:
