@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,18 +11,12 @@ from components.config.alerting import RETENTION
 from components.config.base import duration_text, is_duration, seconds
 from components.config.routing import Route, TimeInterval
 from operations.migrate import names
+from operations.migrate.matchers import CannotBeSaid, Matches, matchers_of, narrowed
 from operations.migrate.output import Bundle, attempt
 from operations.migrate.receivers import channels_of
 from operations.migrate.report import Node
 
 _TIMINGS = ("group_wait", "group_interval", "repeat_interval")
-_MATCHER = re.compile(r'\s*([A-Za-z_][A-Za-z0-9_]*)\s*(=~|!~|!=|=)\s*(?:"((?:[^"\\]|\\.)*)"|([^",]*))\s*')
-Matches = tuple[dict[str, list[str]], dict[str, list[str]]]
-"""Label to values that it has to have, and label to those that it must not have."""
-
-
-class _CannotBeSaid(Exception):
-    """Why a matcher has no form in a stack file."""
 
 
 def migrate_alertmanager(bundle: Bundle, root: Node) -> None:
@@ -124,8 +117,8 @@ def _flatten(
     keys: tuple[str, ...] = ("receiver", "match", "match_re", "matchers", "continue", "group_by", *_TIMINGS)
     keys += ("mute_time_intervals", "active_time_intervals")
     try:
-        matches = _narrowed(above, _matchers(data))
-    except _CannotBeSaid as error:
+        matches = narrowed(above, matchers_of(data))
+    except CannotBeSaid as error:
         why = f"{error}; so the routes below it cannot be either" if data.get("routes") else str(error)
         report.impossible(node, "route", receiver, why, "give the alerts a label that routes can go by")
         return
@@ -207,53 +200,6 @@ def _kept(timings: dict[str, str], group: str, repeat: str, differences: list[st
         differences.append(f"repeat_interval {duration_text(wanted)} became {made}, a multiple of group_interval")
         return timings | {"repeat_interval": made}
     return timings
-
-
-def _matchers(data: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """Label, operator and value of each matcher, of all three ways to write them."""
-    found = [(str(label), "=", str(value)) for label, value in (data.get("match") or {}).items()]
-    found += [(str(label), "=~", str(value)) for label, value in (data.get("match_re") or {}).items()]
-    written = data.get("matchers") or []
-    for text in [written] if isinstance(written, str) else written:
-        rest = str(text).strip().removeprefix("{").removesuffix("}")
-        while rest:
-            match = _MATCHER.match(rest)
-            if match is None:
-                raise _CannotBeSaid(f"matcher {text} cannot be read")
-            value = re.sub(r"\\(.)", r"\1", match[3]) if match[3] is not None else match[4].strip().strip("'")
-            found.append((match[1], match[2], value))
-            rest = rest[match.end() :].removeprefix(",")
-    return found
-
-
-def _narrowed(above: Matches, matchers: list[tuple[str, str, str]]) -> Matches:
-    """What a route matches, with what those above it match."""
-    match, not_match = ({label: list(values) for label, values in found.items()} for found in above)
-    for label, operator, text in matchers:
-        values = _values(label, operator, text)
-        if operator.startswith("!"):
-            not_match[label] = list(dict.fromkeys([*not_match.get(label, ()), *values]))
-        elif label in match:
-            both = [value for value in match[label] if value in values]
-            if not both:
-                raise _CannotBeSaid(f"label {label} would need two values at once")
-            match[label] = both
-        else:
-            match[label] = values
-    return match, not_match
-
-
-def _values(label: str, operator: str, text: str) -> list[str]:
-    """The values that a matcher allows; of a regular expression, where it is nothing but a list of them."""
-    if "~" not in operator:
-        return [text]
-    inner = text.removeprefix("^").removesuffix("$")
-    while inner.startswith(("(?:", "(")) and inner.endswith(")") and inner.count("(") == 1:
-        inner = inner.removeprefix("(?:").removeprefix("(")[:-1]
-    values = [re.sub(r"\\([.\-/])", r"\1", value) for value in inner.split("|")]
-    if any(re.search(r"[\\^$.*+?()\[\]{}]", re.sub(r"\\[.\-/]", "", value)) for value in inner.split("|")):
-        raise _CannotBeSaid(f'{label}{operator}"{text}" is no list of values, and routes here go by values')
-    return values
 
 
 def _time_intervals(bundle: Bundle, node: Node, unused: frozenset[str]) -> None:
