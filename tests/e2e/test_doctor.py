@@ -117,6 +117,14 @@ def memory_in_use(container: Container) -> int:
     return int(seen["memory_stats"]["usage"] - cache.get("total_inactive_file", cache["inactive_file"]))
 
 
+@pytest.fixture(scope="module")
+def shared(project: Project, engine: Engine, run_name: str) -> Iterator[Stack]:
+    """A stack of these tests' own: what others have made fire lives on in Alertmanager, and would be a finding."""
+    found = Stack(project, engine, f"{run_name}-patient")
+    yield found
+    engine.remove(found.environment)
+
+
 @pytest.fixture
 def trouble(stack: Stack) -> Iterator[Trouble]:
     """The bad targets, reachable from the stack."""
