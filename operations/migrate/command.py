@@ -24,8 +24,11 @@ def run(origin: str, environment: str, out: Path, force: bool, as_json: bool, re
         raise CommandError(f"{out} is not empty", "name an empty folder, or add --force to write into this one")
     bundle = Bundle(environment, origin)
     read(bundle)
-    if not bundle.report.items:
-        raise CommandError("there is nothing in it to migrate", "see docs/guide/migrate.md for what each origin takes")
+    if not bundle.report.useful():
+        reasons = [f"{item.file}: {item.detail}" for item in bundle.report.items[:5]]
+        more = f"\nand {len(bundle.report.items) - 5} more" if len(bundle.report.items) > 5 else ""
+        message = "\n".join(["there is nothing in it that could be migrated; nothing was written", *reasons]) + more
+        raise CommandError(message, "see docs/guide/migrate.md for what each origin takes")
     try:
         parse_stack(bundle.whole_stack(), f"Pulumi.{environment}.yaml")
     except StackFileError as error:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 Path = tuple[str | int, ...]
+_EMPTY = "is empty"
 
 
 class Outcome(StrEnum):
@@ -134,9 +135,13 @@ class Report:
         """Report as not possible every part below `node` that nothing was said of, unless it is empty."""
         for part in list(uncovered(node, self.covered)):
             if all(leaf.value in (None, "", [], {}) for leaf in leaves(part)):
-                self.carried(part, kind, part.place or part.file, "is empty")
+                self.carried(part, kind, part.place or part.file, _EMPTY)
             else:
                 self.impossible(part, kind, part.place or part.file, why, todo)
+
+    def useful(self) -> bool:
+        """Whether anything was carried over or approximated that says something."""
+        return any(item.outcome is not Outcome.IMPOSSIBLE and item.detail != _EMPTY for item in self.items)
 
     def count(self) -> dict[Outcome, int]:
         """How many items had which outcome."""

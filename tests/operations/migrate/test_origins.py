@@ -12,7 +12,14 @@ from typer.testing import CliRunner
 from components.yaml_text import load
 from operations.app import app
 from operations.errors import CommandError, UsageError
-from operations.migrate.command import compose_command, datadog_command, grafana_command, values_command
+from operations.migrate.cloudwatch.origin import Account
+from operations.migrate.command import (
+    cloudwatch_command,
+    compose_command,
+    datadog_command,
+    grafana_command,
+    values_command,
+)
 from operations.migrate.compose import migrate_compose
 from operations.migrate.kube_prometheus_stack import migrate_values
 from operations.migrate.kubernetes_sizes import size
@@ -245,6 +252,21 @@ def test_other_mistakes_are_told_before_anything_is_written(tmp_path: Path) -> N
     (tmp_path / "x.yml").write_text("services: [")
     with pytest.raises(CommandError, match="is not valid YAML"):
         compose_command(tmp_path / "x.yml", out, "moved", "t", False, False)
+    assert not out.exists()
+
+
+def test_nothing_is_written_where_nothing_could_be_migrated(tmp_path: Path) -> None:
+    """Each file's reason is told; an empty stack would look like a migration that went well."""
+    source, out = tmp_path / "e.json", tmp_path / "out"
+    source.write_text("{}")
+    with pytest.raises(CommandError, match=r"nothing was written\ne\.json: is empty"):
+        cloudwatch_command(Account(source), out, "moved", "t", False, False)
+    with pytest.raises(CommandError, match=r"e\.json: it is no dashboard of Datadog: it has no widgets"):
+        datadog_command([source], out, "moved", "t", "F", False, False)
+    for number in range(7):
+        (tmp_path / f"{number}.json").write_text("{}")
+    with pytest.raises(CommandError, match=r"it is no dashboard: (?s:.)*\nand 3 more\n"):
+        grafana_command([tmp_path], out, "moved", "F", False, False)
     assert not out.exists()
 
 
