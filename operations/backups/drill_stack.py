@@ -79,36 +79,56 @@ class DrillStack:
             grafana_dump.VOLUME.name
         }
 
+    @property
+    def labels(self) -> dict[str, str]:
+        """By which the engine finds all that belongs to the drill, and nothing else."""
+        return {LABEL: self.config.environment, MARK: "true"}
+
     @contextmanager
     def room(self) -> Iterator[None]:
-        """Make its network, and remove all that belongs to it at the end. What a killed drill left goes first."""
-        client = self.engine.client
-        try:
-            network = client.networks.get(self.prefix)
-        except NotFound:
-            network = None
-        if network and MARK not in (network.attrs.get("Labels") or {}):
-            raise CommandError(f"there is a stack {self.config.environment} already, which is no drill's")
+        """Make its network and volumes, and remove all that belongs to it at the end; what a killed drill left, first.
+
+        CommandError where there is a stack of the same name, if only its data.
+        """
+        if strangers := self._strangers():
+            message = f"there is a stack {self.config.environment} already, which is no drill's: {', '.join(strangers)}"
+            raise CommandError(message, "a drill needs that name; destroy that stack, or rename one of the two")
         self.remove()
-        labels = {LABEL: self.config.environment, MARK: "true"}
-        client.networks.create(self.prefix, driver="bridge", internal=True, labels=labels)
+        client = self.engine.client
+        client.networks.create(self.prefix, driver="bridge", internal=True, labels=self.labels)
         try:
+            # Those that the copy does not hold too: the engine would make them unmarked, and they would stay.
+            for name in self.volumes:
+                client.volumes.create(f"{self.prefix}-{name}", labels=self.labels)
             yield
         finally:
             self.remove()
 
+    def _strangers(self) -> list[str]:
+        """Names of networks and volumes that are called like the drill's, and are not."""
+        client, ours = self.engine.client, {self.prefix, *(f"{self.prefix}-{name}" for name in self.volumes)}
+        there = [*client.networks.list(names=[self.prefix]), *client.volumes.list(filters={"name": self.prefix})]
+        found = []
+        for each in there:
+            labels = each.attrs.get("Labels") or {}
+            named = each.attrs["Name"] in ours or labels.get(LABEL) == self.config.environment
+            if named and MARK not in labels:
+                found.append(str(each.attrs["Name"]))
+        return sorted(found)
+
     def remove(self) -> None:
         """Remove containers, volumes and network of the drill."""
         client = self.engine.client
-        filters: dict[str, str | list[str] | bool] = {"label": f"{LABEL}={self.config.environment}"}
+        filters: dict[str, str | list[str] | bool] = {"label": [f"{key}={value}" for key, value in self.labels.items()]}
         for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
             with suppress(NotFound):
                 container.remove(v=True, force=True)
         for volume in client.volumes.list(filters=filters):
             with suppress(NotFound):
                 volume.remove(force=True)
-        with suppress(NotFound):
-            client.networks.get(self.prefix).remove()
+        for network in client.networks.list(filters=filters):
+            with suppress(NotFound):
+                network.remove()
 
     def start(self) -> None:
         """Start what answers for the copy, and wait until it does."""
@@ -132,14 +152,13 @@ class DrillStack:
     def _started(self, service: Service, arguments: Sequence[str]) -> Container:
         """A running container like the first stack's, with the restored data."""
         name = f"{self.prefix}-{service.name}"
-        labels = {LABEL: self.config.environment, MARK: "true"}
         self.engine.write_configuration(
             {
                 "volume": f"{name}-config",
                 "container": name,
                 "image": service.image,
                 "user": service.user,
-                "labels": labels,
+                "labels": self.labels,
                 # A drill reaches nobody, so it needs nobody's secrets.
                 "files": {file.path: file.resolve(lambda *_: secrets.token_hex()) for file in service.files},
                 "secret_files": {},
@@ -157,7 +176,7 @@ class DrillStack:
                 list(arguments),
                 entrypoint=list(service.entrypoint) or None,
                 name=name,
-                labels=labels,
+                labels=self.labels,
                 user=service.user,
                 environment=dict(service.env),
                 mounts=mounts,
@@ -180,7 +199,7 @@ class DrillStack:
             ["-"],
             mounts=[Mount("/data", f"{self.prefix}-{volume}", read_only=True)],
             network_mode="none",
-            labels={LABEL: self.config.environment, MARK: "true"},
+            labels=self.labels,
         )
         try:
             chunks, _ = door.get_archive(f"/data/{path}")

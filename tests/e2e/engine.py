@@ -112,6 +112,16 @@ class Engine:
         """Names of an environment's volumes."""
         return sorted(str(v.name) for v in self.client.volumes.list(filters={"label": f"{LABEL}={environment}"}))
 
+    def leftovers(self, environment: str) -> list[str]:
+        """Names of containers, volumes and networks that are called like an environment's, with labels or without."""
+        wanted: dict[str, Any] = {"name": f"observatory-{environment}"}
+        found = (
+            *self.client.containers.list(all=True, filters=wanted, ignore_removed=True),
+            *self.client.volumes.list(filters=wanted),
+            *self.client.networks.list(filters=wanted),
+        )
+        return sorted(str(each.attrs["Name"]).lstrip("/") for each in found)
+
     def files(self, container: Container, folder: str) -> dict[str, str]:
         """Path to text of every file below a folder of a container, wherever it is mounted from."""
         chunks, _ = container.get_archive(folder)

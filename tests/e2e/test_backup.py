@@ -127,10 +127,23 @@ def test_a_drill_compares_and_leaves_nothing(copied: Stack) -> None:
     assert int(rows["every sample, 5 min"]["copy"]) > 1000
     assert rows["silences"]["first"] == rows["silences"]["copy"] == "1"
     assert copied.starts() == before
-    assert not copied.engine.containers(f"{copied.environment}-drill")
-    assert not copied.engine.volumes(f"{copied.environment}-drill")
+    assert copied.engine.leftovers(f"{copied.environment}-drill") == []
     proven = "backup_last_drill_success_timestamp_seconds > 0"
     until(lambda: copied.query(proven), "the time of the drill in Prometheus")
+
+
+def test_a_drill_touches_no_stack_of_its_name(copied: Stack) -> None:
+    """Not even the data of one that is down: the drill is refused."""
+    environment = f"{copied.environment}-drill"
+    name = f"observatory-{environment}-prometheus-data"
+    copied.engine.client.volumes.create(name, labels={"observatory.environment": environment})
+    try:
+        outcome = observatory(copied, "restore", "--drill")
+        assert outcome.code == 1, outcome
+        assert f"there is a stack {environment} already, which is no drill's: {name}" in outcome.output, outcome
+        assert copied.engine.leftovers(environment) == [name]
+    finally:
+        copied.engine.client.volumes.get(name).remove()
 
 
 def test_a_wrong_password_is_one_clear_error(copied: Stack, tmp_path: Path) -> None:

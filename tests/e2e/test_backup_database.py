@@ -119,7 +119,7 @@ def test_a_drill_loads_the_copy_into_a_server(stack: Stack, server: Server) -> N
     rows = {row["what"]: row for row in told["comparisons"]}
     assert rows["dashboards in the database"]["copy"] == "499, loaded into a server"
     assert content(server) == before
-    assert not stack.engine.volumes(f"{stack.environment}-drill")
+    assert stack.engine.leftovers(f"{stack.environment}-drill") == []
 
 
 def test_a_rotated_password_is_refused_until_it_is_set_and_then_live(stack: Stack, server: Server) -> None:

@@ -1,7 +1,6 @@
 """An engine that is played by a script named dockerd: found, started, waited for, and told apart from a broken one."""
 
 import os
-import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -49,13 +48,11 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         (tmp_path / "dockerd").write_text(DOCKERD.format(python=sys.executable, socket=f"{folder}/docker.sock"))
         (tmp_path / "dockerd").chmod(0o755)
         yield Path(folder)
-        pid = tmp_path / "cache" / "observatory" / "engine" / "dockerd.pid"
-        if pid.exists():
-            try:
-                os.kill(int(pid.read_text()), signal.SIGKILL)
-            except ProcessLookupError:
-                return
-            os.waitpid(int(pid.read_text()), 0)
+        # By the objects: of a process that is waited for by its number, they would say that it still runs.
+        while engine._started:
+            process = engine._started.pop()
+            process.kill()
+            process.wait()
 
 
 def test_an_installed_engine_is_started_once(machine: Path, capsys: pytest.CaptureFixture[str]) -> None:
