@@ -7,16 +7,18 @@ from datetime import UTC, date, datetime
 from typing import Literal
 
 from components.config.load import FOLDER, stack_name, stack_path
+from components.plan import plan_stack_file
 from operations import console
+from operations.errors import CommandError
 from operations.policies.check import Plans
 from operations.report.base import base_of
 from operations.report.change import SECTIONS, Change
 from operations.report.compare import compared
-from operations.report.deployed import NOTE, comparable, deployed_of
+from operations.report.deployed import IN_CLUSTER, NOTE, comparable, comparable_cluster, deployed_of
 from operations.report.markdown import markdown
 from operations.report.policy import policy_changes
 from operations.report.report import Report, Reports, as_json, dangers_named, sentence
-from operations.report.snapshot import Snapshot, taken
+from operations.report.snapshot import Snapshot, of_plan, taken
 from operations.report.terminal import lines
 
 DEPLOYED = "deployed"
@@ -43,8 +45,20 @@ def reported(stacks: Sequence[str], base: str, fail_on: Sequence[str] = (), toda
 
 
 def _beside_deployed(stack: str) -> Report:
-    before, after = deployed_of(stack), taken(stack, here=True)
-    return _report(stack, before, comparable(after, before), DEPLOYED, (NOTE,) if before else ())
+    (before, in_cluster), (config, plan) = deployed_of(stack), plan_stack_file(stack)
+    after = of_plan(config, plan)
+    if before is None:
+        return _report(stack, before, comparable(after, None), DEPLOYED, ())
+    if in_cluster != bool(config.kubernetes):
+        now, then = ("Kubernetes" if each else "Docker" for each in (config.kubernetes, in_cluster))
+        hint = "an `up` would remove all there, and make all anew here; destroy it first, or use another stack"
+        raise CommandError(f"--base deployed: {stack} is deployed on {then}, and planned for {now}", hint)
+    if not in_cluster:
+        return _report(stack, before, comparable(after, before), DEPLOYED, (NOTE,))
+    from operations.report.deployed_cluster import snapshot_of_plan
+
+    after = comparable_cluster(after, snapshot_of_plan(config, plan), before)
+    return _report(stack, before, after, DEPLOYED, (NOTE, IN_CLUSTER))
 
 
 def _report(

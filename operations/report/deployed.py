@@ -6,11 +6,11 @@ The state holds what was rendered, not what the stack file said: so there are no
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from components.config.load import stack_path
-from operations.errors import CommandError
+from components.spec import SECRET_TOKEN
 from operations.pulumi_cli import Pulumi
 from operations.report.snapshot import Program, Snapshot, address_text, port_name
 
@@ -22,16 +22,17 @@ CONFIGURATION, CONTAINER, VOLUME = (
 _FIXED = ("image", "user", "entrypoint", "arguments", "environment", "ports", "cores", "files")
 """Of all that a container is made with, what is compared with a deployed one."""
 NOTE = "the deployed state does not tell what was estimated, who owned what, and which secrets were used: not compared"
+IN_CLUSTER = "who else in the cluster is let in, and classes of storage, are not compared either"
 
 
-def deployed_of(stack: str) -> Snapshot | None:
-    """The deployed state of a stack; None where it has never been deployed."""
+def deployed_of(stack: str) -> tuple[Snapshot | None, bool]:
+    """The deployed state of a stack, None where it has never been deployed; and whether it is in a cluster."""
     resources = Pulumi.of(stack).resources()
-    if any(each["type"].startswith("kubernetes:") for each in resources):
-        raise CommandError(
-            f"--base deployed: {stack_path(stack).name} is on Kubernetes, whose state is not read", "name a revision"
-        )
-    return snapshot_of(resources)
+    if any(each["type"].startswith("kubernetes:apps/") for each in resources):
+        from operations.report.deployed_cluster import snapshot_of_state
+
+        return snapshot_of_state(resources), True
+    return snapshot_of(resources), False
 
 
 def snapshot_of(resources: Iterable[Mapping[str, Any]]) -> Snapshot | None:
@@ -72,7 +73,36 @@ def comparable(planned: Snapshot, deployed: Snapshot | None) -> Snapshot:
         )
         for name, program in planned.programs.items()
     }
+    return with_marks(planned.model_copy(update={"programs": programs}), deployed)
+
+
+def comparable_cluster(planned: Snapshot, objects: Snapshot, deployed: Snapshot) -> Snapshot:
+    """A plan as its objects tell it, but for what only the plan knows of them."""
+    programs = {
+        name: program.model_copy(update={"at_start": planned.programs[name].at_start})
+        for name, program in objects.programs.items()
+    }
+    return with_marks(objects.model_copy(update={"programs": programs}), deployed)
+
+
+def with_marks(planned: Snapshot, deployed: Snapshot | None) -> Snapshot:
+    """The plan with the marks of deployed secrets, which only a deployment can make, where all else is the same."""
+    programs = dict(planned.programs)
+    for name, program in planned.programs.items():
+        was = deployed.programs.get(name) if deployed else None
+        old, new = (each.fixed.get("files", ()) if each else () for each in (was, program))
+        if old and new and re.fullmatch(_pattern(new[0]), old[0]):
+            programs[name] = program.model_copy(update={"fixed": {**program.fixed, "files": old}})
     return planned.model_copy(update={"programs": programs})
+
+
+def _pattern(digest: str) -> str:
+    """What a digest looks like with any secrets."""
+    parts, last = [], 0
+    for token in SECRET_TOKEN.finditer(digest):
+        parts.append(re.escape(digest[last : token.start()]))
+        last = token.end()
+    return "[0-9a-f]{12}".join([*parts, re.escape(digest[last:])])
 
 
 def _labels(inputs: Mapping[str, Any]) -> dict[str, str]:

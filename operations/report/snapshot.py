@@ -111,12 +111,9 @@ class Snapshot(Data):
     stated: Stated | None = None
 
 
-def taken(stack: str, folder: Path = FOLDER, here: bool = False) -> Snapshot:
-    """The snapshot of a stack's name or file.
-
-    With the pinned images, as any machine would plan it; `here` with those that this machine has in place of some.
-    """
-    return of_plan(*plan_stack_file(stack, folder, pinned=not here))
+def taken(stack: str, folder: Path = FOLDER) -> Snapshot:
+    """The snapshot of a stack's name or file, with the pinned images, as any machine would plan it."""
+    return of_plan(*plan_stack_file(stack, folder, pinned=True))
 
 
 def of_plan(config: StackConfig, plan: Plan) -> Snapshot:

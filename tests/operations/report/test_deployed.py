@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
-from components.spec import Plan, Service
-from operations.errors import CommandError
-from operations.pulumi_cli import Pulumi
+from components.spec import SECRET_TOKEN, Plan, Service
 from operations.report.compare import compared
-from operations.report.deployed import CONFIGURATION, CONTAINER, VOLUME, comparable, deployed_of, snapshot_of
+from operations.report.deployed import CONFIGURATION, CONTAINER, VOLUME, comparable, snapshot_of
 from operations.report.snapshot import Snapshot, of_plan
 from tests.support import GENERATED, changed, config_of, planned, stack
 
@@ -42,7 +41,8 @@ def state(plan: Plan, keep: bool = True) -> list[dict[str, Any]]:
 def container(service: Service, environment: str) -> dict[str, Any]:
     """As the provider's inputs are written down."""
     labels = {"observatory.environment": environment, "observatory.service": service.name}
-    labels |= {"observatory.config-digest": service.restart_digest} if service.restart_digest else {}
+    digest = SECRET_TOKEN.sub("0123456789ab", service.restart_digest)
+    labels |= {"observatory.config-digest": digest} if digest else {}
     text = f"{service.resources.cpus:.9f}".rstrip("0")
     optional = {
         "entrypoints": list(service.entrypoint),
@@ -73,6 +73,11 @@ def container(service: Service, environment: str) -> dict[str, Any]:
 
 
 DOCKER = [name for name in GENERATED if GENERATED[name].get("platform") != "kubernetes"]
+WITH_MARKS = next(
+    name
+    for name in DOCKER
+    if any(SECRET_TOKEN.search(service.restart_digest) for service in planned(config_of(name)).services)
+)
 
 
 @pytest.mark.parametrize("name", DOCKER)
@@ -152,10 +157,17 @@ def test_everything_counts_for_what_is_new() -> None:
     assert any(change.danger == "new-secret" for change in compared(Snapshot(environment="everything"), new))
 
 
-def test_a_cluster_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    resources = [{"type": "kubernetes:core/v1:Namespace", "urn": "urn:pulumi:x::y::z"}]
-    monkeypatch.setattr(
-        Pulumi, "of", classmethod(lambda cls, name: type("State", (), {"resources": lambda _: resources})())
-    )
-    with pytest.raises(CommandError, match=r"Pulumi.k8s-prod.yaml is on Kubernetes, whose state is not read"):
-        deployed_of("k8s-prod")
+def test_other_files_next_to_a_secret_are_told() -> None:
+    """The state has a mark in place of a secret, which only a deployment can make."""
+    config = config_of(WITH_MARKS)
+    plan = planned(config)
+    (service, *_) = [each for each in plan.services if SECRET_TOKEN.search(each.restart_digest)]
+    resources = state(plan, config.data.keep)
+    digest = SECRET_TOKEN.sub("0123456789ab", service.restart_digest)
+    text = json.dumps(resources).replace(digest, f"000000000000{digest[12:]}")
+    found = snapshot_of(json.loads(text))
+    assert found
+    changes = compared(found, comparable(of_plan(config, plan), found))
+    assert [(change.name, change.what) for change in changes] == [
+        (service.name, "new container, because of files"),
+    ]
