@@ -9,11 +9,10 @@ from typing import Any
 
 from components.services.alertmanager_routes import NOBODY, VERIFICATION
 from operations.checks.alertmanager import WATCHDOG
-from operations.checks.prometheus import planned_rules
+from operations.checks.prometheus import planned_receivers, planned_rules
 from operations.doctor.facts import Facts
 from operations.doctor.findings import Diagnosis, Finding, Severity
 from operations.doctor.programs import GONE
-from operations.route import file_data
 
 Alert = Mapping[str, Any]
 _SHOWN = 3
@@ -93,8 +92,7 @@ def channels(facts: Facts) -> Iterator[Finding]:
 
     Prometheus still knows the failures of receivers that an earlier configuration had; those are over.
     """
-    planned = file_data(facts.plan, "alertmanager", "alertmanager.yml") or {}
-    receivers = {each["name"] for each in planned.get("receivers", ())} - {VERIFICATION}
+    receivers = planned_receivers(facts.plan) - {VERIFICATION}
     for series in facts.queries["channel-failing"]:
         receiver, integration = series.labels.get("receiver_name", "?"), series.labels.get("integration", "?")
         if receiver not in receivers:

@@ -69,11 +69,6 @@ def demo(project: Project, engine: Engine, run_name: str) -> Demo:
     return deploy_demo(project, engine, f"{run_name}-demo")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with a deployment from nothing: what follows changes it."""
-    items.sort(key=lambda item: "test_deployment" not in item.nodeid)
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Hand the times of a worker to the process that prints them."""
     if isinstance(handed := getattr(session.config, "workeroutput", None), dict):

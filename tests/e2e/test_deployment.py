@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import pytest
+
 from components.yaml_text import load
-from tests.e2e.engine import until
+from tests.e2e.engine import Engine, until
+from tests.e2e.project import Project
 from tests.e2e.stack import Stack
 
 SERVICES = {"alertmanager", "blackbox-exporter", "jaeger", "node-exporter", "prometheus"}
+
+
+@pytest.fixture(scope="module")
+def shared(project: Project, engine: Engine, run_name: str) -> Iterator[Stack]:
+    """A stack of these tests' own, so that it begins with nothing and nothing has failed in it before."""
+    found = Stack(project, engine, f"{run_name}-fresh")
+    yield found
+    engine.remove(found.environment)
 
 
 def test_from_nothing_to_running(shared: Stack) -> None:
