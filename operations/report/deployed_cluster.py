@@ -163,5 +163,6 @@ def _cores(quantity: str) -> float:
 
 
 def _bytes(quantity: str) -> int:
-    number, unit = re.fullmatch(r"(\d+)(\D*)", quantity).groups()  # type: ignore[union-attr]
-    return int(number) * _UNITS[unit]
+    found = re.fullmatch(r"(\d+)([KMGT]i)?", quantity)
+    assert found, f"{quantity} is not as this project writes quantities"
+    return int(found[1]) * _UNITS[found[2] or ""]
