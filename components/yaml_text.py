@@ -70,6 +70,8 @@ def _too_deep(text: str) -> bool:
     """Whether a document may be too deep to be read safely. Texts with that many open brackets do not occur."""
     if _BLOCK.search(text):
         return True
+    if text.count("[") + text.count("{") <= DEEPEST:  # nearly every text; counting them costs nothing
+        return False
     depth = 0
     for sign in re.findall(r"[\[\]{}]", text):
         depth = depth + 1 if sign in "[{" else max(0, depth - 1)
