@@ -1,8 +1,9 @@
 # Every target readies just what it needs, then calls the real command; `python3 -m toolchain --help` tells the rest.
 STACK ?= dev
+FAULTS ?= thanos thanos_pair cortex_bucket compaction backup
 WITH = python3 -m toolchain exec --for
 
-.PHONY: help ready up preview verify down destroy test e2e check docs mutants bench format
+.PHONY: help ready up preview verify down destroy test e2e soak cluster check docs mutants bench format
 
 help: ## List the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1|/p' Makefile | awk -F'|' '{printf "%-9s%s\n", $$1, $$2}'
@@ -30,6 +31,12 @@ test: ## All tests that need no engine
 
 e2e: ## Tests on a real engine
 	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile tests/e2e
+
+soak: ## Faults at their full length: about an hour
+	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile --full-length $(FAULTS:%=tests/e2e/test_%.py)
+
+cluster: ## Tests on a real Kubernetes node, made on this machine; needs root on Linux
+	@$(WITH) cluster -- pytest -q tests/e2e/kubernetes/on_node
 
 check: ## Format, lint, types, tests: what CI runs
 	@$(WITH) test -- sh -c 'ruff format --check . && ruff check . && mypy . && python -m operations.guides.site && exec pytest -q -n 2 --dist loadfile tests --ignore=tests/e2e'

@@ -29,6 +29,8 @@ CLUSTER = ("kubelet", "apiserver", "coredns")
 """Subjects of a Kubernetes cluster itself, where a stack is on one and watches it."""
 FEDERATION = "federation"
 """Subject of stacks that collect series of other Prometheus servers."""
+VICTORIA_NODES = "victoria-metrics-cluster"
+"""Subject of stacks that keep samples in a cluster of VictoriaMetrics; its programs have names of their own."""
 SENDING = "remote-write"
 """What Prometheus exposes about each end that it sends its samples to, where it does."""
 EVERYWHERE = "scraping"

@@ -27,7 +27,9 @@ class Context:
 
     def replicas(self, product: str) -> range:
         """The numbers of a product's replicas, from 1."""
-        return range(1, self.config.high_availability.count(product) + 1)
+        cluster = self.config.storage.victoria_cluster
+        count = (cluster.count(product) if cluster else 0) or self.config.high_availability.count(product)
+        return range(1, count + 1)
 
     def image(self, product: str) -> str:
         """The product's image; empty where this machine cannot have it."""
@@ -42,11 +44,17 @@ class Context:
         return Resources(mebibytes, cpus if own.cpus is None else own.cpus)
 
     def port(
-        self, name: str, number: int, published: str = "", scheme: str = "http", intake: Intake | None = None
+        self,
+        name: str,
+        number: int,
+        published: str = "",
+        scheme: str = "http",
+        intake: Intake | None = None,
+        path: str = "",
     ) -> Port:
         """A port of a product, published if the stack file publishes `published`."""
         address, host_port = self.config.ports.published().get(published, ("127.0.0.1", None))
-        return Port(name, number, host_port, address, scheme, intake)
+        return Port(name, number, host_port, address, scheme, path, intake)
 
     def external_url(self, name: str, number: int) -> str:
         """The address for links, without a slash at its end: what the stack file says, else the published port.

@@ -12,16 +12,21 @@ from urllib.parse import urlsplit
 
 from components.catalogue import all_alerts
 from components.config import StackConfig
-from components.config.base import seconds
+from components.config.base import duration_text, seconds
 from components.config.route_checks import team_notes
 from components.config.routing import Route, Values
+from components.config.storage import VICTORIA_CLUSTER
 from components.context import Context
 from components.images import ImageCatalogue
-from components.rules import RuleGroups, chosen_groups, grafana_url, shown_dashboards, subjects_on
+from components.rules import RuleGroups, chosen_groups, grafana_url, shown_dashboards, storage_subjects, subjects_on
 from components.series import sources
 from components.services.alertmanager_receivers import channel_notes
+from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import server_limits
 from components.sizing import asked, load_of
+from components.sizing_bucket import asked_bucket, bucket_growth
+from components.sizing_remote import asked_remote, kept_elsewhere
+from components.spec import Resources, Service
 
 Rule = Mapping[str, Any]
 _PORTS = {
@@ -39,9 +44,11 @@ _PORTS = {
 """Published port to the product that listens there, and why it may not be in a stack."""
 
 
-def stack_notes(config: StackConfig, products: Iterable[str], groups: RuleGroups | None = None) -> list[str]:
-    """All notes on a stack of these products, be their images here or not; `groups` are their rules, where known."""
-    planned = {*products}
+def stack_notes(config: StackConfig, services: Iterable[Service], groups: RuleGroups | None = None) -> list[str]:
+    """All notes on a stack of these programs, be their images here or not; `groups` are their rules, where known."""
+    there = list(services)
+    limits = {service.name: service.resources for service in there}
+    planned = {*limits} | {service.group for service in there}
     groups = chosen_groups(config, planned) if groups is None else groups
     alerts = [rule for found in groups.values() for group in found for rule in group["rules"] if "alert" in rule]
     teams = {"platform", *(service.team for service in config.services), *(probe.team for probe in config.probes)}
@@ -54,7 +61,13 @@ def stack_notes(config: StackConfig, products: Iterable[str], groups: RuleGroups
         *_dashboard_notes(config, planned),
         *_availability_notes(config),
         *_product_notes(config, planned),
-        *size_notes(config, planned, groups),
+        *size_notes(config, limits, groups),
+        *_storage_notes(config),
+        *(
+            f"federation[{index}].authentication: the login goes unencrypted, as {server.url} has no https://"
+            for index, server in enumerate(config.federation)
+            if server.authentication and not server.url.startswith("https://")
+        ),
         *_cluster_notes(config, planned),
         *(
             f"storage.ruler: {subject} has no rules in this stack, as no service exposes what they ask for"
@@ -149,11 +162,18 @@ def _link_notes(config: StackConfig) -> Iterator[str]:
             yield f"{key}: {where}; say how people reach it"
 
 
-def size_notes(config: StackConfig, planned: Iterable[str], groups: Mapping[str, Sequence[Rule]]) -> Iterator[str]:
+def size_notes(
+    config: StackConfig, limits: Mapping[str, Resources], groups: Mapping[str, Sequence[Rule]]
+) -> Iterator[str]:
     """Values of the stack file that are too little for the load that it declares, and what to write instead."""
-    load = load_of(sources(config, planned, groups), seconds(config.retention_time))
-    own = server_limits(Context(config, ImageCatalogue({})))
-    for row in asked(config, load, own.memory * 2**20, own.cpus):
+    load = load_of(sources(config, limits, groups), seconds(config.retention_time))
+    context = Context(config, ImageCatalogue({}))
+    own, replicas = server_limits(context), len(context.replicas(PROMETHEUS))
+    for row in (
+        *asked(config, load, own.memory * 2**20, own.cpus),
+        *asked_remote(config, load, limits, replicas),
+        *(asked_bucket(config, bucket_growth(load, config.storage, replicas)) if config.storage.thanos else ()),
+    ):
         if row.verdict == "too little":
             default = ", its default," if row.default else ""
             remark = f" ({row.remark})" if row.remark else ""
@@ -161,6 +181,19 @@ def size_notes(config: StackConfig, planned: Iterable[str], groups: Mapping[str,
                 f"{row.key}{default} is too little for about {load.series:,} series, {load.rate:,.0f} samples/s{remark}"
                 f": write {row.advice}; `./observatory size` tells more"
             )
+
+
+def _storage_notes(config: StackConfig) -> Iterator[str]:
+    """Samples that can be read on their way, and a place for long that keeps for less than Prometheus' own disk."""
+    storage, disk = config.storage, seconds(config.retention_time)
+    if storage.bucket and storage.bucket.insecure and storage.backend != "thanos":  # of its own the stack tells itself
+        yield f"storage.bucket.endpoint: samples can be read on the way to {storage.bucket.address}: it is no https://"
+    if 0 < kept_elsewhere(config) < disk:
+        kept = getattr(storage, storage.backend).retention
+        yield (
+            f"storage.{storage.backend}.retention: {kept} is less than the {duration_text(disk)} on Prometheus' own "
+            "disk; dashboards ask for the former alone"
+        )
 
 
 def _only_here(url: str) -> bool:
@@ -197,20 +230,33 @@ def _dashboard_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
 
 def _availability_notes(config: StackConfig) -> Iterator[str]:
     wanted = config.high_availability
-    if wanted.one_host and not wanted.asked:
+    cluster = config.storage.victoria_cluster
+    if wanted.one_host and not wanted.asked and not cluster:
         yield "high_availability.one_host has no effect: nothing has replicas"
-    if wanted.asked and config.platform == "docker":
-        programs = " and ".join(f"{count} replicas of {name}" for name, count in wanted.asked.items())
+    asked = wanted.asked | ({name: cluster.count(name) for name in VICTORIA_CLUSTER} if cluster else {})
+    if asked and config.platform == "docker":
+        programs = " and ".join(f"{count} replicas of {name}" for name, count in asked.items() if count > 1)
         yield (
             f"high_availability.one_host: {programs} run on one machine; they outlive the crash of a program, "
             "not that of the machine"
         )
+    if cluster and cluster.replication_factor == 1:
+        yield (
+            "storage.victoria.cluster.replication_factor: each sample is on one vmstorage; queries fail while any of "
+            "them is away"
+        )
+    if cluster and config.access:
+        yield (
+            "storage.victoria.cluster: what vminsert and vmselect say to vmstorage is not encrypted, which only the "
+            "Enterprise edition of VictoriaMetrics can; it stays in the stack's own network"
+        )
 
 
 def _product_notes(config: StackConfig, planned: set[str]) -> Iterator[str]:
+    there = planned | storage_subjects(config)
     for name in sorted(config.ports.model_fields_set & {*_PORTS}):
         product, reason = _PORTS[name]
-        if getattr(config.ports, name) is not None and product not in planned:
+        if getattr(config.ports, name) is not None and product not in there:
             yield f"ports.{name} has no effect: {reason}"
     for name in sorted({*config.resources} - planned):
         yield f"resources.{name} has no effect: {name} is not in this stack"

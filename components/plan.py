@@ -13,8 +13,8 @@ from components.images import SUBSTITUTES, ImageCatalogue, load_catalogue
 from components.notes import stack_notes
 from components.rules import chosen_groups
 from components.services.alertmanager import alertmanagers
-from components.services.backup import NAME as BACKUP
-from components.services.backup import backup, covering
+from components.services.backup import PRODUCT as BACKUP
+from components.services.backup import backups, covering
 from components.services.blackbox_exporter import blackbox_exporter
 from components.services.cadvisor import cadvisor
 from components.services.cortex import cortex
@@ -30,6 +30,7 @@ from components.services.prometheus import NAME as PROMETHEUS
 from components.services.prometheus import prometheuses
 from components.services.thanos import thanos
 from components.services.thanos_ruler import ruling
+from components.services.victoria_cluster import victoria_cluster
 from components.services.victoria_metrics import victoria_metrics
 from components.spec import RESTART_KEY, SECRET_TOKEN, Plan, Service
 
@@ -47,7 +48,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, st
     context = Context(config, images, beside or {})
     before, after = _before_prometheus(context), _after_prometheus(context)
     scraped = [service for service in (*before, *after) if service.image]
-    groups = chosen_groups(config, [PROMETHEUS, *(service.name for service in scraped)])
+    groups = chosen_groups(config, [PROMETHEUS, *(service.group for service in scraped)])
     # In the order of their start: each after those that it reads.
     planned = [*before, *prometheuses(context, scraped, groups), *ruling(context, after, groups)]
     running = [service for service in planned if service.image]
@@ -56,7 +57,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, st
     # What is withheld here has its rules elsewhere.
     notes = [
         *_image_notes(services, withheld, images),
-        *stack_notes(config, [service.name for service in (*services, *withheld)], None if withheld else groups),
+        *stack_notes(config, (*services, *withheld), None if withheld else groups),
     ]
     return Plan(
         environment=config.environment,
@@ -74,7 +75,7 @@ def plan_stack(config: StackConfig, images: ImageCatalogue, beside: dict[str, st
 
 
 def _require_images(config: StackConfig, images: ImageCatalogue) -> None:
-    for product in (*ESSENTIAL, *filter(None, [config.storage.product])):
+    for product in (*ESSENTIAL, *config.storage.products):
         if not images.reference(product):
             hint = "`make ready` says why; images.registry and images.overrides in the stack file name other places"
             raise StackFileError(
@@ -90,11 +91,12 @@ def _before_prometheus(context: Context) -> list[Service]:
         # On Kubernetes the kubelet of each node has cAdvisor built in, and Prometheus asks that.
         (config.exporters.cadvisor and config.platform == "docker", cadvisor),
         (config.kubernetes is not None and config.kubernetes.monitor.workloads, kube_state_metrics),
-        (config.storage.backend == "victoria", victoria_metrics),
+        (config.storage.backend == "victoria" and not config.storage.victoria_cluster, victoria_metrics),
         (config.storage.backend == "cortex", cortex),
     ]
     return [
         *(make(context) for asked, make in exporters if asked),
+        *(victoria_cluster(context) if config.storage.victoria_cluster else ()),
         *(jaegers(context) if config.tracing.backend == "jaeger" else ()),
         *alertmanagers(context),
         *(demo(context) if config.demo else ()),
@@ -107,13 +109,13 @@ def _after_prometheus(context: Context) -> list[Service]:
         *thanos(context),
         *(grafanas(context) if context.config.grafana.enabled else ()),
         *grafana_dumps(context),
-        *([backup(context)] if context.config.backup else ()),
+        *backups(context),
     ]
 
 
 def _completed(service: Service, context: Context, services: Sequence[Service]) -> Service:
-    """With what only the whole plan tells: Grafana shows all others, the backup copies their volumes."""
-    complete = {GRAFANA: provisioned, BACKUP: covering}.get(service.group)
+    """With what only the whole plan tells: Grafana shows all others, a backup copies their volumes."""
+    complete = provisioned if service.group == GRAFANA else covering if service.product == BACKUP else None
     if not complete:
         return service
     return complete(service, context, [other for other in services if other.group != service.group])

@@ -15,6 +15,7 @@ from components.catalogue import (
     FEDERATION,
     PROBES,
     SENDING,
+    VICTORIA_NODES,
     RuleFile,
     all_alerts,
     exposed_series,
@@ -95,8 +96,11 @@ def cluster_subjects(config: StackConfig) -> set[str]:
 
 
 def storage_subjects(config: StackConfig) -> set[str]:
-    """Thanos is one subject, though its components have names of their own; sending samples is one of Prometheus."""
-    return ({"thanos"} if config.storage.thanos else set()) | ({SENDING} if config.storage.remote else set())
+    """Thanos and a cluster of VictoriaMetrics have subjects that no program is named like; sending is Prometheus'."""
+    found = {"thanos"} if config.storage.thanos else set()
+    if config.storage.victoria_cluster:
+        found |= {"victoria-metrics", VICTORIA_NODES}
+    return found | ({SENDING} if config.storage.remote else set())
 
 
 def subjects_on(config: StackConfig, products: Iterable[str]) -> set[str]:

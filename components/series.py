@@ -31,7 +31,7 @@ UNDECLARED = 500
 """Series of an instance whose service declares nothing, as far as its budget goes."""
 JOB_SERIES, GROUP_SERIES = 30, 11
 """What Prometheus exposes of itself for each scrape job and for each group of rules; measured."""
-MEASURED = {"prometheus": 700, "alertmanager": 210, "jaeger": 70, "blackbox-exporter": 65}
+MEASURED = {"prometheus": 700, "alertmanager": 210, "jaeger": 70, "blackbox-exporter": 65, "backup": 6}
 """Series of one instance; of Prometheus without jobs and groups."""
 USUAL = {"grafana": 600, "jaeger-spans": 500, "node-exporter": 400}
 """Series of one instance, which depend on what it is used for: ten operations, a machine of eight processors."""
@@ -85,11 +85,11 @@ def sources(
 ) -> list[Source]:
     """Everything that brings series to a stack of these products, with these groups of rules by subject.
 
-    `products` are network names; replicas have a number at their end.
+    `products` are network names, or those of the groups that replicas are in, each as often as there are replicas.
     """
     given = given or Circumstances()
     interval = seconds(config.scrape.interval)
-    planned = Counter(re.sub(r"-\d+$", "", product) for product in products)
+    planned = Counter(_group(product) for product in products)
     found = [_service(service, interval, given.scale) for service in config.services]
     if "blackbox-exporter" in planned:
         probes = [seconds(probe.interval) if probe.interval else interval for probe in config.probes]
@@ -117,6 +117,11 @@ def sources(
     evaluated = seconds(config.scrape.evaluation_interval or config.scrape.interval)
     found.append(Source("recording rules", 0, recorded_series(config, groups), evaluated, "declared"))
     return found
+
+
+def _group(name: str) -> str:
+    """What a program is one of: by the number of a replica, or as one of those that each copy another one's data."""
+    return "backup" if name.startswith("backup-") else re.sub(r"-\d+$", "", name)
 
 
 def _service(service: MonitoredService, interval: float, scale: float) -> Source:

@@ -75,6 +75,7 @@ class Asked:
     default: bool = False
     remark: str = ""
     """What comes of it where it is too little."""
+    unit: Literal["bytes", "cores", "number"] = "bytes"
 
     @property
     def verdict(self) -> Verdict:
@@ -86,7 +87,9 @@ class Asked:
     @property
     def advice(self) -> str:
         """The value to write into the stack file."""
-        return f"{cores(self.plan):g}" if self.key.endswith(".cpus") else size_text(self.plan)
+        if self.unit == "number":
+            return f"{ceil(self.plan / 1000) * 1000}"
+        return f"{cores(self.plan):g}" if self.unit == "cores" else size_text(self.plan)
 
 
 def load_of(found: Iterable[Source], retention: float, queries: float = 1.0) -> Load:
@@ -159,7 +162,8 @@ def asked(config: StackConfig, load: Load, memory_limit: float, cpu_limit: float
     assert need.floor is not None
     assert need.plan is not None
     # As it would be written, or a limit would be tight by a thousandth of a core.
-    yield Asked("resources.prometheus.cpus", cpu_limit, need.floor, cores(need.plan), not (own and own.cpus))
+    default = not (own and own.cpus)
+    yield Asked("resources.prometheus.cpus", cpu_limit, need.floor, cores(need.plan), default, unit="cores")
     need = disk(load)
     assert need.floor is not None
     assert need.plan is not None
@@ -172,8 +176,17 @@ def asked(config: StackConfig, load: Load, memory_limit: float, cpu_limit: float
         floor, plan = need.floor, need.plan
         if size is not None:  # what is over the size goes, however long it should stay
             floor, plan = min(floor, size), min(plan, size / HEADROOM)
+        if config.backup and "prometheus" in config.backup.include:
+            plan += _copy_beside(config, load, plan)
         default = "prometheus" not in volumes.model_fields_set
         yield Asked("kubernetes.volumes.prometheus", volumes.bytes_of("prometheus"), floor, plan, default)
+
+
+def _copy_beside(config: StackConfig, load: Load, plan: float) -> float:
+    """Bytes of a restored copy, beside what it replaces; with Thanos it has nothing of what is in the bucket."""
+    if config.storage.thanos:
+        return load.rate * (SAMPLE_BYTES[1] + LOG_BYTES) * LOG_HOURS * HOUR
+    return plan
 
 
 def cores(value: float) -> float:

@@ -8,11 +8,13 @@ which caps them here. Measured were 2.6 bytes for each at five minutes and 3.1 a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from components.config import StackConfig
 from components.config.base import seconds
 from components.config.storage import Storage
-from components.sizing import DAY, SAMPLE_BYTES, Load
+from components.sizing import DAY, SAMPLE_BYTES, Asked, Load
 
 MONTH = 30 * DAY
 AGGREGATES, AGGREGATE_BYTES = 5, (1.3, 4.0)
@@ -80,6 +82,15 @@ def bucket_growth(load: Load, storage: Storage, replicas: int = 1) -> BucketGrow
         # One Prometheus at a time: replicas have labels of their own, and are compacted each for itself.
         compactor_disk=_times(_rates(load, 1)["raw"], 2 * LONGEST_BLOCK),
     )
+
+
+def asked_bucket(config: StackConfig, growth: BucketGrowth) -> Iterator[Asked]:
+    """What a stack file in a cluster asks for beside the bucket: the disk on which blocks are merged."""
+    if config.kubernetes:
+        volumes = config.kubernetes.volumes
+        default = "thanos_compact" not in volumes.model_fields_set
+        size = volumes.bytes_of("thanos-compact")
+        yield Asked("kubernetes.volumes.thanos_compact", size, *growth.compactor_disk, default)
 
 
 def _rates(load: Load, replicas: int) -> dict[str, Band]:

@@ -60,6 +60,8 @@ class Port:
     published: int | None = None
     address: str = "127.0.0.1"
     scheme: str = "http"
+    path: str = ""
+    """Below which its query API stands; empty for the root."""
     intake: Intake | None = None
     """What programs outside of the stack send to it."""
     protocols: tuple[str, ...] = ("tcp",)
@@ -193,8 +195,11 @@ class Service:
     """Only where the platform has an API that a stack file can ask for."""
     beside: str = ""
     """Name of the service that it runs beside: it sees that one's volumes, and on Kubernetes is in the same pod."""
+    prepares: tuple[str, ...] = ()
+    """Arguments with which it also runs to its end, before anything else, whenever the pod that it is in is started."""
     replica_of: str = ""
     """Name of the first of the replicas that this is one of; empty for that first one, and where there is one only.
+    Of several that differ in what they stand beside, the name that they would have alone: none of them is the first.
 
     Replicas stand one after the other in a plan, and a platform updates them so, each once the one before it serves.
     """

@@ -6,8 +6,8 @@ import pulumi
 from pulumi.dynamic import Resource as DynamicResource
 
 from components.config import StackConfig
+from components.config.bucket import Bucket
 from components.config.stack import THANOS
-from components.config.storage import Bucket
 from components.context import browsable
 from components.platforms.base import Platform
 from components.platforms.docker_live import GeneratedSecretProvider

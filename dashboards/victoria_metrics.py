@@ -1,4 +1,4 @@
-"""VictoriaMetrics: does it take all samples, has it room for them, and how are queries answered."""
+"""VictoriaMetrics, one node or a cluster: does it take all samples, has it room for them, how are queries answered."""
 
 from typing import Any
 
@@ -13,8 +13,9 @@ FOLDER = "Observatory"
 NEEDS: frozenset[str] = frozenset({"victoria-metrics"})
 ONE_OF: frozenset[str] = frozenset()
 
-_OWN = 'job="victoria-metrics", environment=~"$environment"'
-_QUERIES = f'{_OWN}, path=~"/api/v1/query(_range)?"'
+_ENV = 'environment=~"$environment"'
+_OWN = f'job=~"victoria-metrics|vmstorage", {_ENV}'
+_QUERIES = f'job=~"victoria-metrics|vmselect", path=~".*/api/v1/query(_range)?", {_ENV}'
 
 
 def _health(board: Board) -> None:
@@ -131,7 +132,9 @@ def build(limits: Limits) -> dict[str, Any]:
     board = Board(
         UID, TITLE, "The samples that VictoriaMetrics takes and keeps, and the queries that it answers.", limits
     )
-    board.filter("environment", "Environment", "The environment that is monitored.", "up", 'job="victoria-metrics"')
+    board.filter(
+        "environment", "Environment", "The environment that is monitored.", "up", 'job=~"victoria-metrics|vmstorage"'
+    )
     for part in (_health, _disk, _queries):
         part(board)
     return board.build()

@@ -36,10 +36,11 @@ class Cluster:
         self.command = [str(program), *kubeconfig, f"--context={config.kubernetes.context}"]
         self.namespaces = namespaces(config)
 
-    def ask(self, *arguments: str) -> str:
-        """What kubectl answers; a CommandError with its words where it fails."""
+    def ask(self, *arguments: str, given: str = "") -> str:
+        """What kubectl answers, to an input where it is `given` one; a CommandError with its words where it fails."""
+        command = [*self.command, *arguments]
         try:
-            done = subprocess.run([*self.command, *arguments], capture_output=True, text=True, timeout=300, check=False)
+            done = subprocess.run(command, input=given, capture_output=True, text=True, timeout=300, check=False)
         except subprocess.TimeoutExpired:
             raise CommandError(f"kubectl {arguments[0]} did not end within 300 s") from None
         if done.returncode:

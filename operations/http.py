@@ -31,7 +31,7 @@ class Credentials:
 
 
 def endpoint_url(port: Port, engine: str) -> str:
-    """Where a published port is reached from here. `engine` is the Docker engine's address, empty for a local one."""
+    """Where a published port is asked from here. `engine` is the Docker engine's address, empty for a local one."""
     address = ipaddress.ip_address(port.address)
     host = str(address)
     if address.is_unspecified:
@@ -39,7 +39,7 @@ def endpoint_url(port: Port, engine: str) -> str:
         host = parts.hostname if parts.scheme in ("tcp", "ssh") and parts.hostname else "127.0.0.1"
     if port.scheme == "https" and host in ("127.0.0.1", "::1"):
         host = "localhost"  # certificates name it in any case
-    return f"{port.scheme}://{f'[{host}]' if ':' in host else host}:{port.published}"
+    return f"{port.scheme}://{f'[{host}]' if ':' in host else host}:{port.published}{port.path}"
 
 
 class Endpoint:

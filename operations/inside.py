@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, cast
 
 from components.platforms.docker_engine import Engine
 from components.spec import Service
+from operations import pods
+from operations.cluster import Cluster
+from operations.errors import CommandError
 from operations.running import CheckFailed
 
 
 @dataclass(frozen=True, slots=True)
-class Inside:
-    """One program in its container; `prefix` is that of its stack."""
+class Inside(ABC):
+    """One program where it runs."""
 
-    engine: Engine
-    prefix: str
     service: Service
 
     @property
+    @abstractmethod
     def runs(self) -> bool:
-        """Whether there is such a container, and it runs."""
-        container = self.engine.container(f"{self.prefix}-{self.service.name}")
-        return container is not None and container.status == "running"
+        """Whether it does."""
+
+    @abstractmethod
+    def _execute(self, words: list[str]) -> tuple[int, str, str]:
+        """Exit code and both outputs of a command in its container. Raises CheckFailed where there is none."""
 
     def number(self, expression: str, at: float) -> float:
         """The value of a query with one series at most; 0 where there is none. Raises CheckFailed."""
@@ -55,15 +60,54 @@ class Inside:
         return [word for word in self._probe if word.startswith("--http.config.file=")]
 
     def _ask(self, words: list[str]) -> Any:
+        code, output, errors = self._execute(words)
+        if code != 0:
+            raise CheckFailed(f"{self.service.name} does not answer: {(errors or output).strip()}")
+        try:
+            return json.loads(output or "[]")
+        except ValueError:
+            raise CheckFailed(f"{self.service.name} answers with something that is no JSON: {output[:200]}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class InContainer(Inside):
+    """On a Docker engine; `prefix` is that of its stack."""
+
+    engine: Engine
+    prefix: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is such a container, and it runs."""
+        container = self.engine.container(f"{self.prefix}-{self.service.name}")
+        return container is not None and container.status == "running"
+
+    def _execute(self, words: list[str]) -> tuple[int, str, str]:
         container = self.engine.container(f"{self.prefix}-{self.service.name}")
         if container is None:
             raise CheckFailed(f"{self.service.name} does not run")
         answer = container.exec_run(words, demux=True)
-        output, errors = cast("tuple[bytes | None, bytes | None]", answer.output)
-        text = (errors or output or b"").decode(errors="replace").strip()
-        if answer.exit_code != 0:
-            raise CheckFailed(f"{self.service.name} does not answer: {text}")
+        both = cast("tuple[bytes | None, bytes | None]", answer.output)
+        output, errors = ((part or b"").decode(errors="replace") for part in both)
+        return answer.exit_code or 0, output, errors
+
+
+@dataclass(frozen=True, slots=True)
+class InPod(Inside):
+    """In a cluster."""
+
+    cluster: Cluster
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is such a pod, and its program runs."""
         try:
-            return json.loads(output or b"[]")
-        except ValueError:
-            raise CheckFailed(f"{self.service.name} answers with something that is no JSON: {text[:200]}") from None
+            return pods.serves(pods.pod(self.cluster, self.service.name))
+        except CommandError:
+            return False
+
+    def _execute(self, words: list[str]) -> tuple[int, str, str]:
+        try:
+            return pods.execute(self.cluster, self.service.name, self.service.name, words)
+        except CommandError as error:
+            raise CheckFailed(error.message) from None

@@ -20,7 +20,7 @@ def describe(config: StackConfig, plan: Plan) -> dict[str, Any]:
     return {
         "environment": plan.environment,
         "platform": config.platform,
-        "access": "TLS and password" if config.access else "open, on loopback",
+        "access": "TLS and password" if config.access else f"open, {_reached(config)}",
         "services": [_service(service, service in plan.withheld) for service in services],
         "targets": [_target(job) for job in scrape_jobs(plan)],
         "series": [_series(service) for service in config.services],
@@ -57,6 +57,13 @@ def _service(service: Service, withheld: bool) -> dict[str, Any]:
         "cpus": service.resources.cpus,
         "secrets": list(service.secrets),
     }
+
+
+def _reached(config: StackConfig) -> str:
+    """From where people get to endpoints that ask for no password."""
+    if config.kubernetes is None:
+        return "on loopback"
+    return "at its hosts" if any(config.kubernetes.hosts.given.values()) else "inside of the cluster"
 
 
 def _published(port: Port) -> str | None:

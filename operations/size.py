@@ -10,8 +10,9 @@ from components.config.base import duration_text, is_duration, seconds
 from components.plan import plan_stack_file
 from components.rules import chosen_groups
 from components.series import Circumstances, sources
-from components.sizing import STAGES, Asked, asked, load_of, needs, network, stage
-from components.sizing_bucket import bucket_growth
+from components.sizing import STAGES, Asked, Load, asked, load_of, needs, network, stage
+from components.sizing_bucket import asked_bucket, bucket_growth
+from components.sizing_remote import DATABASES, asked_remote, kept_elsewhere, remote_needs
 from components.spec import Plan
 from operations import console
 from operations.errors import UsageError
@@ -19,6 +20,7 @@ from operations.units import with_unit
 
 _COLOURS = {"enough": "green", "tight": "yellow", "too little": "red"}
 _NAMES = {"memory": "memory", "cpus": "CPU cores", "iops": "disk operations/s", "disk": "disk, for the retention"}
+_REMOTE = {**_NAMES, "disk": "disk", "bucket": "bucket, for the retention"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +36,21 @@ class Question:
 def sized(config: StackConfig, plan: Plan, question: Question) -> dict[str, Any]:
     """The answer as data: bytes, cores, seconds, and per second. Keys are only ever added."""
     config = _varied(config, question)
-    products = [service.name for service in (*plan.services, *plan.withheld)]
+    products = [service.group for service in (*plan.services, *plan.withheld)]
     found = sources(config, products, chosen_groups(config, products), question.circumstances)
     load = load_of(found, seconds(config.retention_time), question.queries)
     prometheus, *_ = plan.replicas("prometheus")
     limits = prometheus.resources
-    rows = list(asked(config, load, limits.memory * 2**20, limits.cpus))
-    # A stack with remote storage has reasons of its own for it, however small it is.
-    place = max(stage(load.series), 0 if config.storage.backend == "local" else 1)
     replicas = len(plan.replicas("prometheus"))
     growth = bucket_growth(load, config.storage, replicas) if config.storage.thanos else None
+    every = {service.name: service.resources for service in (*plan.services, *plan.withheld)}
+    rows = [
+        *asked(config, load, limits.memory * 2**20, limits.cpus),
+        *asked_remote(config, load, every, replicas),
+        *(asked_bucket(config, growth) if growth else ()),
+    ]
+    # A stack with remote storage has reasons of its own for it, however small it is.
+    place = max(stage(load.series), 0 if config.storage.backend == "local" else 1)
     return {
         "environment": config.environment,
         "platform": config.platform,
@@ -56,10 +63,11 @@ def sized(config: StackConfig, plan: Plan, question: Question) -> dict[str, Any]
         "needs": [asdict(need) for need in needs(load)],
         "network": network(load),
         "replicas": replicas,
+        "remote": _remote(config, load, replicas),
         "bucket": growth and {**asdict(growth), "ends": [{**asdict(end), "total": end.total} for end in growth.ends]},
         "asked": [{**asdict(row), "verdict": row.verdict, "advice": row.advice} for row in rows],
         "architecture": {
-            "now": STAGES[place][1],
+            "now": _with_own_storage(STAGES[place][1], config) if place == 1 else STAGES[place][1],
             "up_to": STAGES[place][0] if place + 1 < len(STAGES) else None,
             "next": STAGES[place + 1][1] if place + 1 < len(STAGES) else None,
         },
@@ -67,16 +75,33 @@ def sized(config: StackConfig, plan: Plan, question: Question) -> dict[str, Any]
     }
 
 
+def _with_own_storage(architecture: str, config: StackConfig) -> str:
+    """The same, with the remote storage that the stack has already."""
+    backend = config.storage.backend
+    return architecture if backend == "local" else architecture.replace("storage: thanos", f"storage: {backend}")
+
+
+def _remote(config: StackConfig, load: Load, replicas: int) -> dict[str, Any] | None:
+    """Of the database that Prometheus sends its samples to: what it needs, at least and to plan with."""
+    needed = remote_needs(config, load, replicas)
+    if not needed:
+        return None
+    bands = {resource: {"floor": low, "plan": high} for resource, (low, high) in needed.items()}
+    _, title = DATABASES[config.storage.backend]
+    title += ", all vmstorage together," if config.storage.victoria_cluster else ""
+    return {"product": title, "retention": kept_elsewhere(config), "needs": bands}
+
+
 def _varied(config: StackConfig, question: Question) -> StackConfig:
     """The stack with the retention and interval that were asked for."""
     scrape, retention = config.scrape, config.retention
-    if question.interval:
+    if question.interval is not None:
         if not is_duration(question.interval) or not 1 <= seconds(question.interval) <= 150:
             raise UsageError(f"--interval {question.interval}: must be a duration from 1s to 2m30s")
         scrape = scrape.model_copy(update={"interval": question.interval})
-    if question.retention:
+    if question.retention is not None:
         if not is_duration(question.retention) or seconds(question.retention) < 7200:
-            raise UsageError(f"--retention {question.retention}: must be a duration of at least 2h, such as 30d")
+            raise UsageError(f"--retention {question.retention}: must be a duration from 2h to 100y, such as 30d")
         retention = retention.model_copy(update={"time": question.retention})
     return config.model_copy(update={"scrape": scrape, "retention": retention})
 
@@ -113,6 +138,11 @@ def lines(answer: dict[str, Any]) -> list[str]:
     found += ["* judges; docs/guide/sizing.md has both formulas, their sources and measurements"]
     if answer["replicas"] > 1:
         found.append(f"Each of the {answer['replicas']} replicas needs all of it.")
+    if remote := answer["remote"]:
+        titles = [f"{remote['product'].upper()} NEEDS", "AT LEAST", "TO PLAN WITH"]
+        bands = remote["needs"].items()
+        rows = [[_REMOTE[name], *(_amount(name, each[key]) for key in ("floor", "plan"))] for name, each in bands]
+        found += ["", *_headed(rows, titles), f"It keeps samples for {duration_text(remote['retention'])}.", ""]
     found += [f"Scrapes take {_size(answer['network']['scraping'])}/s of the network, compressed.", ""]
     found += _judged(answer["asked"])
     if answer["bucket"]:
@@ -200,13 +230,15 @@ def _headed(rows: list[list[str]], head: list[str]) -> list[str]:
 def _amount(resource: str, value: float | None) -> str:
     if value is None:
         return "-"
-    if resource in ("memory", "disk"):
+    if resource in ("memory", "disk", "bucket"):
         return _size(value)
     return f"{value:.2f}" if resource == "cpus" else f"{value:,.0f}"
 
 
 def _value(row: dict[str, Any], value: float) -> str:
-    return f"{value:g}" if row["key"].endswith(".cpus") else _size(value)
+    if row["unit"] == "number":
+        return f"{value:,.0f}"
+    return f"{value:g}" if row["unit"] == "cores" else _size(value)
 
 
 def _size(value: float) -> str:

@@ -181,7 +181,7 @@ def _validate(stack: str, quiet: bool, heading: bool, plans: Plans) -> dict[str,
             console.say("\n".join(console.result_lines(result, width)))
         for name in plan.unavailable:
             console.note(f"{name} would not be deployed here: its image cannot be had; its files were checked")
-        for note in stack_notes(config, [service.name for service in (*plan.services, *plan.withheld)]):
+        for note in stack_notes(config, (*plan.services, *plan.withheld)):
             console.note(note)
         console.say(console.verdict(results, time.monotonic() - start) + ("\n" if heading else ""))
     return as_json(plan.environment, results)

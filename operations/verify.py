@@ -11,6 +11,7 @@ from pathlib import Path
 
 from components.config import StackConfig
 from components.plan import plan_stack_file
+from components.services import victoria_cluster
 from components.services.cortex import TENANT
 from components.services.grafana import ADMIN_PASSWORD
 from components.spec import Plan
@@ -91,6 +92,8 @@ def _ports(config: StackConfig) -> dict[str, tuple[str, str, str]]:
     """The endpoints of a stack: of Thanos the component that people ask, be it the query frontend or the querier."""
     if config.storage.thanos and not config.storage.query_frontend:
         return {**_PORTS, "thanos": ("thanos-query", "http", "thanos")}
+    if config.storage.victoria_cluster:
+        return {**_PORTS, "victoria-metrics": (victoria_cluster.SELECT, "http", "victoria")}
     return _PORTS
 
 
@@ -160,6 +163,7 @@ def planned_checks(plan: Plan, config: StackConfig) -> list[Check]:
         ("alertmanager-2", alertmanager.REPLICA_CHECKS),
         ("thanos-query", thanos.CHECKS),
         ("victoria-metrics", victoria_metrics.CHECKS),
+        (victoria_cluster.SELECT, victoria_metrics.CHECKS),
         ("cortex", cortex.CHECKS),
         ("thanos-rule", thanos.RULER_CHECKS),
         ("jaeger", tracing.CHECKS),

@@ -12,8 +12,10 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Speed is judged by benchmarks: on a busy machine any example may take long.
-hypothesis.settings.register_profile("observatory", deadline=None)
+# Speed is judged by benchmarks: on a busy machine any example may take long. The examples are the same each time, so
+# that a test fails for who has changed something; others are looked for with `pytest --hypothesis-profile=search`.
+hypothesis.settings.register_profile("observatory", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("search", deadline=None, derandomize=False)
 hypothesis.settings.load_profile("observatory")
 
 

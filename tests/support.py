@@ -26,6 +26,21 @@ ACCESS: dict[str, Any] = {
 TARGET_FILES = {"targets/batch.yaml": "- targets: [batch-1:9000]\n  labels: {zone: a}\n"}
 
 COPIED: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": "backupPassword"}}
+COPIED_AWAY: dict[str, Any] = {
+    "to": {
+        "bucket": {
+            "name": "copies",
+            "region": "us-east-1",
+            "endpoint": "http://s3.example.com:8333",
+            "path_style": True,
+            "prefix": "metrics/copied",
+            "credentials": {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}},
+        }
+    },
+    "password": {"secret": "backupPassword"},
+    "schedule": "6h",
+    "include": ["prometheus", "alertmanager"],
+}
 
 _DATABASE_CA = {"ca": {"secret": "databaseCa"}}
 
@@ -454,24 +469,19 @@ GENERATED: dict[str, dict[str, Any]] = {
         "storage": {**THANOS, "ruler": [], "receive": {}},
         "backup": COPIED,
     },
+    "copied-cluster": {
+        "environment": "copied-cluster",
+        "platform": "kubernetes",
+        "kubernetes": {"context": "test"},
+        "access": ACCESS,
+        "high_availability": {"prometheus": 2, "alertmanager": 3},
+        "storage": {key: THANOS[key] for key in ("backend", "bucket", "tls")},
+        "backup": {**COPIED_AWAY, "include": ["prometheus", "alertmanager", "grafana"]},
+    },
     "copied-away": {
         "environment": "copied-away",
         "access": ACCESS,
-        "backup": {
-            "to": {
-                "bucket": {
-                    "name": "copies",
-                    "region": "us-east-1",
-                    "endpoint": "http://s3.example.com:8333",
-                    "path_style": True,
-                    "prefix": "metrics/copied",
-                    "credentials": {"access_key": {"secret": "s3AccessKey"}, "secret_key": {"secret": "s3SecretKey"}},
-                }
-            },
-            "password": {"secret": "backupPassword"},
-            "schedule": "6h",
-            "include": ["prometheus", "alertmanager"],
-        },
+        "backup": COPIED_AWAY,
     },
     "thanos": {
         "environment": "thanos",
@@ -511,6 +521,27 @@ GENERATED: dict[str, dict[str, Any]] = {
         "environment": "victoria-cluster",
         "kubernetes": {**CLUSTER["kubernetes"], "namespace": "victoria-watching"},
         "storage": {"backend": "victoria"},
+        "high_availability": {"prometheus": 2},
+    },
+    "victoria-nodes": {
+        "environment": "victoria-nodes",
+        "storage": {"backend": "victoria", "victoria": {"cluster": {"vminsert": 1, "vmselect": 1}}},
+        "high_availability": {"one_host": True},
+    },
+    "victoria-nodes-everything": {
+        **EVERYTHING,
+        "environment": "victoria-nodes-everything",
+        "storage": {
+            "backend": "victoria",
+            "victoria": {"retention": "5y", "cluster": {"vmstorage": 5, "replication_factor": 3}},
+        },
+        "high_availability": {"prometheus": 2, "one_host": True},
+    },
+    "victoria-nodes-cluster": {
+        **CLUSTER,
+        "environment": "victoria-nodes-cluster",
+        "kubernetes": {**CLUSTER["kubernetes"], "namespace": "victoria-nodes-watching"},
+        "storage": {"backend": "victoria", "victoria": {"cluster": {}}},
         "high_availability": {"prometheus": 2},
     },
     "cortex": {

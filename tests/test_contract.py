@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.catalogue import CLUSTER, DERIVED, EXPOSED, FEDERATION, SENDING
+from components.catalogue import CLUSTER, DERIVED, EXPOSED, FEDERATION, SENDING, VICTORIA_NODES
 from components.config.base import NAME_PATTERN
 from components.config.stack import DEMO, PRODUCTS, SIZED, THANOS
 from components.spec import SECRET_TOKEN, File, Plan, Service
@@ -329,6 +329,6 @@ def test_every_product_with_rules_or_an_image_can_be_planned() -> None:
     root = Path(__file__).resolve().parents[1]
     pinned = yaml.safe_load((root / "components" / "versions.yaml").read_text())
     assert set(pinned) == {*PRODUCTS, *DEMO}
-    subjects = {*PRODUCTS, *THANOS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
+    subjects = {*PRODUCTS, *THANOS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING, VICTORIA_NODES}
     assert {path.stem for path in (root / "rules").glob("*.yaml")} <= subjects
     assert {one.group for name in ALL for one in plan(name).services} == {*SIZED, *DEMO}

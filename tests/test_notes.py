@@ -8,7 +8,7 @@ import pytest
 
 from components.plan import plan_stack
 from components.services.demo import with_demo
-from tests.support import COPIED, STACKS, images, plan_of, planned, stack
+from tests.support import COPIED, COPIED_AWAY, STACKS, images, plan_of, planned, stack
 
 CHAT: dict[str, Any] = {"chat": {"type": "webhook", "url": "https://chat.example.com/hook"}}
 SHOP: dict[str, Any] = {
@@ -150,6 +150,15 @@ def test_a_ruler_without_rules() -> None:
     ]
 
 
+def test_limits_of_what_copies_have_an_effect_in_a_cluster() -> None:
+    assert not [line for line in plan_of("copied-cluster").notes if "has no effect" in line]
+    cluster = {"platform": "kubernetes", "kubernetes": {"context": "test"}}
+    config = stack(
+        **cluster, backup=COPIED_AWAY, resources={"backup": {"memory": "256MB"}}, dashboards=["backup-compliance"]
+    )
+    assert not [line for line in planned(config).notes if "has no effect" in line or "is not shown" in line]
+
+
 def test_a_backup_says_what_it_has_no_copy_of() -> None:
     database = {"host": "db.example.com", "password": {"secret": "grafanaDatabase"}}
     config = stack(grafana={"database": database}, backup=COPIED)
@@ -158,3 +167,27 @@ def test_a_backup_says_what_it_has_no_copy_of() -> None:
     )
     assert any(line.startswith(note) for line in planned(config, without=["grafana-dump"]).notes)
     assert not any("grafana.database" in line for line in planned(config).notes)
+
+
+def test_a_login_at_a_region_that_anyone_can_read_on_the_way() -> None:
+    login = {"basic": {"username": "observatory", "password": {"secret": "euPassword"}}}
+    region = {"name": "eu", "url": "http://prometheus.eu.example.com", "authentication": login}
+    (note,) = (each for each in planned(stack(federation=[region])).notes if "federation" in each)
+    assert note == (
+        "federation[0].authentication: the login goes unencrypted, as http://prometheus.eu.example.com has no https://"
+    )
+    for quiet in ({**region, "url": "https://prometheus.eu.example.com"}, {**region, "authentication": None}):
+        assert not [each for each in planned(stack(federation=[quiet])).notes if "federation" in each]
+
+
+@pytest.mark.parametrize(("backend", "expected"), [("s3", 1), ("cortex", 1), ("thanos", 0)])
+def test_a_bucket_that_is_reached_without_tls(backend: str, expected: int) -> None:
+    """Of one that the stack makes, the resource itself says so."""
+    bucket = {"name": "acme-metrics", "region": "us-east-1", "endpoint": "http://s3.example.com:9000"}
+    open_, closed = (
+        planned(stack(storage={"backend": backend, "bucket": {**bucket, "endpoint": endpoint}})).notes
+        for endpoint in ("http://s3.example.com:9000", "https://s3.example.com:9000")
+    )
+    told = "storage.bucket.endpoint: samples can be read on the way to s3.example.com:9000: it is no https://"
+    assert [note for note in open_ if "bucket" in note] == [told] * expected
+    assert [note for note in closed if "bucket" in note] == []

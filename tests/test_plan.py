@@ -12,6 +12,7 @@ import pytest
 from components.config import StackFileError
 from components.config.products import Images
 from components.config.stack import DEMO, PRODUCTS
+from components.config.storage import VICTORIA_CLUSTER
 from components.images import load_catalogue
 from components.plan import plan_stack
 from components.spec import File, Service
@@ -20,7 +21,7 @@ from tests.support import ACCESS, COPIED, GENERATED, NO_SUBSTITUTES, plan_of, pl
 OPTIONAL = tuple(
     product
     for product in PRODUCTS
-    if product not in ("prometheus", "alertmanager", "thanos", "victoria-metrics", "cortex")
+    if product not in ("prometheus", "alertmanager", "thanos", "victoria-metrics", *VICTORIA_CLUSTER, "cortex")
 )
 
 

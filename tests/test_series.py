@@ -100,6 +100,13 @@ def test_machines_count_where_they_are_watched() -> None:
     assert not {"kubelet", "apiserver", "coredns"} & {*found(parse_stack(unwatched, "k8s-dev"), *products)}
 
 
+def test_what_copies_beside_each_program_counts_as_one_product() -> None:
+    names = ("prometheus", "prometheus-2", "backup-prometheus", "backup-prometheus-2", "backup-grafana")
+    copies = found(stack(), *names)["backup"]
+    assert (copies.targets, copies.series, copies.basis) == (3, 3 * (6 + SCRAPE_SERIES), "measured")
+    assert found(stack(), "prometheus", "backup")["backup"].series == 6 + SCRAPE_SERIES
+
+
 def test_every_replica_is_asked() -> None:
     config = stack(high_availability={"alertmanager": 3, "one_host": True})
     products = [service.name for service in planned(config).services]

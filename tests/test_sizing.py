@@ -28,7 +28,7 @@ from components.sizing import (
     size_text,
     stage,
 )
-from tests.support import CLUSTER, changed, stack
+from tests.support import CLUSTER, COPIED_AWAY, THANOS, changed, stack
 
 MILLION = Load(series=1_000_000, rate=100_000, retention=15 * 86400, queries=10)
 """A million series every ten seconds, kept for 360 hours."""
@@ -160,6 +160,20 @@ def test_a_volume_has_to_hold_no_more_than_the_size_that_is_kept() -> None:
     default = parse_stack(changed(base, kubernetes__volumes={}), "stack")
     (row,) = (row for row in asked(default, MILLION, GIB, 1) if row.key == "kubernetes.volumes.prometheus")
     assert (row.default, row.value) == (True, 50 * GIB)
+
+
+def test_a_volume_has_room_for_a_copy_beside_what_it_replaces() -> None:
+    """As much again; of what Thanos has in the bucket no copy has anything, so the last three hours."""
+
+    def plan(**changes: object) -> float:
+        config = parse_stack(changed(CLUSTER, retention={"time": "15d"}, **changes), "stack")
+        (row,) = (row for row in asked(config, MILLION, GIB, 1) if row.key == "kubernetes.volumes.prometheus")
+        return row.plan
+
+    assert plan(backup=COPIED_AWAY) == 2 * plan()
+    assert plan(backup={**COPIED_AWAY, "include": ["grafana"]}) == plan()
+    more = plan(backup=COPIED_AWAY, storage=THANOS) - plan(storage=THANOS)
+    assert more == pytest.approx(MILLION.rate * 9 * 3 * 3600)
 
 
 @pytest.mark.parametrize(("series", "place"), [(0, 0), (999_999, 0), (10**6, 1), (10**7, 2), (10**8, 3), (10**12, 3)])

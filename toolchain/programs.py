@@ -98,15 +98,16 @@ def sources(table: dict[str, pins.Program]) -> dict[str, Source]:
 
 
 def _cluster(table: dict[str, pins.Program]) -> list[Source]:
-    """A Kubernetes control plane whose nodes are played, for the tests."""
+    """A Kubernetes control plane, nodes that are played, and what a real one consists of: for the tests."""
     if not {"kubernetes", "etcd", "kwok"} <= table.keys():
         return []
     this, found = f"{system()}-{architecture()}", []
-    version = table["kubernetes"].version
-    for binary in table["kubernetes"].binaries:
-        address = f"https://dl.k8s.io/v{version}/bin/{system()}/{architecture()}/{binary}"
-        asked = ("version", "--client") if binary == "kubectl" else ("--version",)
-        found.append(Source(binary, binary, version, version, Download(address, f"{address}.sha256"), asked))
+    for program in (table[name] for name in ("kubernetes", "kubernetes-node") if name in table):
+        for binary in program.binaries:
+            address = f"https://dl.k8s.io/v{program.version}/bin/{system()}/{architecture()}/{binary}"
+            asked = ("version", "--client") if binary == "kubectl" else ("--version",)
+            download = Download(address, f"{address}.sha256")
+            found.append(Source(binary, binary, program.version, program.version, download, asked))
     version = table["etcd"].version
     base = f"https://github.com/etcd-io/etcd/releases/download/v{version}"
     found.append(
@@ -117,9 +118,10 @@ def _cluster(table: dict[str, pins.Program]) -> list[Source]:
     version = table["kwok"].version
     address = f"https://github.com/kubernetes-sigs/kwok/releases/download/v{version}/kwok-{this}"
     found.append(Source("kwok", "kwok", version, version, Download(address)))
-    if "prometheus-operator" in table:
-        version = table["prometheus-operator"].version
-        found.append(Source("prometheus-operator", "prometheus-operator", version, version, None))
+    for name, binary in (("prometheus-operator",) * 2, ("coredns",) * 2, ("cni-plugins", "host-local")):
+        if name in table:
+            version = table[name].version
+            found.append(Source(name, binary, version, version, None))
     if "kube-state-metrics" in table:
         version = table["kube-state-metrics"].version
         found.append(Source("kube-state-metrics", "kube-state-metrics", version, version, None, ("version",)))

@@ -38,10 +38,15 @@ class Step:
 
 
 class Progress:
-    """Writes to standard error, so that a command's own output stays clean; safe to use from threads."""
+    """Writes to standard error, so that a command's own output stays clean; safe to use from threads.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    `passing` shows what runs and nothing else: the line on a terminal goes with its step, and elsewhere only long steps
+    are told. That is for commands which mostly are quick and whose output is an answer.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, passing: bool = False) -> None:
         self._stream = stream or sys.stderr
+        self._passing = passing
         self._terminal = self._stream.isatty()
         self._colour = self._terminal and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
         self._lock = threading.Lock()
@@ -57,7 +62,8 @@ class Progress:
         step = Step(name, doing, done)
         with self._lock:
             self._running.append(step)
-            self._write(f"{name}: {doing}")
+            if not self._passing:
+                self._write(f"{name}: {doing}")
             if self._ticker is None:
                 self._ticker = threading.Thread(target=self._tick, daemon=True)
                 self._ticker.start()
@@ -73,7 +79,10 @@ class Progress:
                 self._running.remove(step)
                 self.finished.append({"name": name, "outcome": outcome, "seconds": round(step.seconds, 1)})
                 colour = {"failed": "31", "stopped": "33", "cannot": "33"}.get(outcome.split()[0], "32")
-                self._write(f"{name}: {outcome} ({step.seconds:.1f} s)", colour)
+                if self._passing:
+                    self._clear_live()
+                else:
+                    self._write(f"{name}: {outcome} ({step.seconds:.1f} s)", colour)
 
     def note(self, text: str) -> None:
         """One line that a user should know."""

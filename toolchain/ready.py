@@ -38,6 +38,8 @@ _CLUSTER = (
     "prometheus",
     "prometheus-operator",
 )
+_NODE = ("kubelet", "kube-proxy", "host-local", "coredns")
+"""A node that runs pods; with the first of CNI's plugins come the others."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ PURPOSES = {
         bucket=True,
         database=True,
     ),
+    "cluster": Purpose((*_VALIDATE, *_CLUSTER, *_NODE), engine=True, develop=True),
     "bench": Purpose(
         (*_DEPLOY, *_VALIDATE, "docker-compose", "prometheus", "thanos"), engine=True, develop=True, bucket=True
     ),

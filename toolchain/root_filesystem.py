@@ -17,7 +17,11 @@ from toolchain.machine import ToolchainError, cache_folder, is_debian
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 ZONES = Path("/usr/share/zoneinfo")
 ZONES_IN_IMAGE = "/usr/share/zoneinfo.zip"  # the place that the variable ZONEINFO names, which Go programs read
-_BUSYBOX_LINKS = ("sh", "wget", "nc")
+# What health checks, backups and the loader beside a program in a cluster run.
+_BUSYBOX_LINKS = (
+    *("sh", "wget", "nc"),
+    *("cat", "cp", "dirname", "grep", "ln", "mkdir", "mv", "readlink", "rm", "sleep", "test"),
+)
 _ELF_INTERPRETER = 3  # a program header of this type names the loader of a program that is not static
 
 

@@ -174,7 +174,10 @@ ClaimSize = Annotated[Size, AfterValidator(_check_claim)]
 class Volumes(Model):
     """Sizes of the claims for data. They can grow later where the storage class allows it, and never shrink."""
 
-    prometheus: ClaimSize = Field(default="50GB", description="Samples; `retention.size` must be at most 80 % of it.")
+    prometheus: ClaimSize = Field(
+        default="50GB",
+        description="Samples; `retention.size` must be at most 80 % of it. With `backup`, room for a copy beside them.",
+    )
     alertmanager: ClaimSize = Field(default="1GB", description="Silences and what was sent.")
     grafana: ClaimSize = Field(default="2GB", description="Users, and dashboards that they made by hand.")
     thanos_store: ClaimSize = Field(default="10GB", description="Indexes of the bucket's blocks; storage in a bucket.")
@@ -182,6 +185,9 @@ class Volumes(Model):
         default="100GB", description="Blocks while they are merged; about twice the largest of two weeks."
     )
     victoria_metrics: ClaimSize = Field(default="50GB", description="All samples; with `storage: victoria`.")
+    vmstorage: ClaimSize = Field(
+        default="50GB", description="Of each vmstorage; with `storage: {backend: victoria, victoria: {cluster: {}}}`."
+    )
     cortex: ClaimSize = Field(default="50GB", description="All samples, or two hours of them; with `storage: cortex`.")
     thanos_rule: ClaimSize = Field(default="10GB", description="What rules record; with `storage.ruler`.")
     thanos_receive: ClaimSize = Field(default="50GB", description="Samples of other servers; with `storage.receive`.")

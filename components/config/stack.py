@@ -52,6 +52,9 @@ PRODUCTS = (
     "grafana-dump",
     "thanos",
     "victoria-metrics",
+    "vmstorage",
+    "vminsert",
+    "vmselect",
     "cortex",
 )
 """Everything that a stack is made of: keys of versions.yaml, and network names but for Thanos, which has several."""
@@ -94,6 +97,7 @@ DashboardName = Literal[
     "thanos",
     "remote-write",
     "victoria-metrics",
+    "victoria-metrics-cluster",
     "cortex",
 ]
 DASHBOARDS: tuple[DashboardName, ...] = get_args(DashboardName)

@@ -3,17 +3,16 @@ Cortex."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import TYPE_CHECKING, Annotated, Any, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from components.config.base import Duration, Matching, Model, Secret, Switch, Url, seconds, size_bytes
+from components.config.base import Duration, Matching, Model, Secret, Switch, seconds, size_bytes
+from components.config.bucket import Bucket, bucket_problems
 from components.config.errors import Problem
 from components.config.metrics import Subject
 
@@ -43,99 +42,8 @@ SHORTEST_LOCAL = 6 * 3600
 SHORTEST = {"raw": 3 * 86400, "five_minutes": 21 * 86400}
 """Seconds below which samples would go before the next coarser resolution is made of them: that happens once blocks
 are two days (raw) and two weeks (five minutes) long, and takes the oldest samples of such a block with it."""
-
-
-_TAG = re.compile(r"[\w .:/=+@-]*")
-"""What AWS takes in keys and values of tags."""
-
-
-class BucketCredentials(Model):
-    """Keys of one identity that may use the bucket."""
-
-    access_key: Secret = Field(description="Its access key.")
-    secret_key: Secret = Field(description="Its secret key.")
-
-
-class KmsKey(Model):
-    """Encryption with a key of your own in AWS KMS."""
-
-    kms_key: Annotated[
-        str, Matching(r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:(key|alias)/\S+$", "the ARN of a KMS key or alias")
-    ] = Field(description="ARN of the key, in the region of the bucket.")
-
-
-class Bucket(Model):
-    """A bucket on AWS S3 or any server that speaks its protocol."""
-
-    name: Annotated[
-        str,
-        Matching(
-            r"^(?!.*\.[.-])(?!.*-\.)(?!\d+(\.\d+){3}$)(?!xn--)(?!.*(-s3alias|--ol-s3)$)"
-            r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-            "3 to 63 lower-case letters, digits, dots and hyphens, as bucket names are: no two dots, no dot beside a "
-            "hyphen, no IP address, not xn-- at the beginning or -s3alias at the end",
-        ),
-    ] = Field(description="Of the bucket.")
-    region: Annotated[str, Matching(r"^[a-z0-9][a-z0-9-]*$", "the name of a region, such as eu-central-1")] = Field(
-        description="Of the bucket; `us-east-1` on servers that have none."
-    )
-    endpoint: Url | None = Field(
-        default=None,
-        description="Of another S3 server: https://s3.example.com. Default: AWS in the region. With http:// "
-        "everything goes unencrypted.",
-    )
-    path_style: Switch = Field(
-        default=False, description="Addresses of the form endpoint/bucket, which servers outside of AWS mostly ask for."
-    )
-    prefix: (
-        Annotated[
-            str,
-            Matching(
-                r"^(?!(.*/)?\.{1,2}(/|$))[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*$",
-                "names with / between them, such as metrics/prod, and none of . and ..",
-            ),
-        ]
-        | None
-    ) = Field(default=None, description="Folder in the bucket. One stack alone may use a bucket and prefix.")
-    credentials: BucketCredentials | None = Field(
-        default=None, description="Default: the machine's or the pod's own role."
-    )
-    encryption: KmsKey | Literal["sse-s3", "none"] = Field(
-        default="sse-s3",
-        description="Of objects at rest: `sse-s3` (keys of the server), `{kms_key: arn:...}`, or `none` for servers "
-        "without it.",
-    )
-    adopt: Switch = Field(default=False, description="Take over a bucket that exists; with backend thanos.")
-    delete_with_objects: Switch = Field(
-        default=False, description="Destroying the stack deletes the bucket with all samples; with backend thanos."
-    )
-    noncurrent_days: int = Field(
-        default=30, ge=1, le=3650, description="Days that deleted objects can be had back; with backend thanos."
-    )
-    tags: dict[str, str] = Field(default_factory=dict, description="On the bucket; with backend thanos.")
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of the secrets that its credentials are."""
-        keys = self.credentials
-        return (keys.access_key.secret, keys.secret_key.secret) if keys else ()
-
-    @property
-    def address(self) -> str:
-        """Host and port of the server."""
-        if self.endpoint is None:
-            suffix = ".cn" if self.region.startswith("cn-") else ""
-            return f"s3.{self.region}.amazonaws.com{suffix}"
-        return urlsplit(self.endpoint).netloc
-
-    @property
-    def insecure(self) -> bool:
-        """Whether the server is spoken to without TLS, because the stack file says so."""
-        return self.endpoint is not None and self.endpoint.startswith("http://")
-
-
-OWNED = ("adopt", "delete_with_objects", "noncurrent_days", "tags")
-"""Settings of a bucket that the stack itself makes and keeps."""
+VICTORIA_CLUSTER = ("vmstorage", "vminsert", "vmselect")
+"""What a cluster of VictoriaMetrics is made of, in the order of their start."""
 
 
 class StorageRetention(Model):
@@ -156,10 +64,32 @@ class StorageTls(Model):
     key: Secret = Field(description="Its private key, PEM.")
 
 
+class VictoriaCluster(Model):
+    """VictoriaMetrics in three kinds of program, each of which there can be several of."""
+
+    vmstorage: Annotated[int, Field(ge=2, le=30)] = Field(
+        default=3, description="Programs that keep samples, each a part of the series."
+    )
+    vminsert: Annotated[int, Field(ge=1, le=9)] = Field(default=2, description="Programs that take samples.")
+    vmselect: Annotated[int, Field(ge=1, le=9)] = Field(default=2, description="Programs that answer queries.")
+    replication_factor: Annotated[int, Field(ge=1, le=5)] = Field(
+        default=2,
+        description="How many vmstorage have each sample: all but one of these may be away, and nothing is missing. "
+        "Needs twice as many vmstorage, less one.",
+    )
+
+    def count(self, product: str) -> int:
+        """How many there are of one of its programs; 0 for any other."""
+        return int(getattr(self, product, 0)) if product in VICTORIA_CLUSTER else 0
+
+
 class VictoriaMetrics(Model):
-    """VictoriaMetrics, one node."""
+    """VictoriaMetrics, one node or a cluster."""
 
     retention: Duration = Field(default="1y", description="How long it keeps samples, in whole days; at least 1d.")
+    cluster: VictoriaCluster | None = Field(
+        default=None, description="`{}` spreads samples over several programs, for loads that one cannot carry."
+    )
 
 
 class Cortex(Model):
@@ -268,9 +198,16 @@ class Storage(Model):
         return self.backend not in ("local", "cortex")
 
     @property
-    def product(self) -> str:
-        """What the samples are kept with, by its key in versions.yaml; empty for Prometheus itself."""
-        return {"victoria": "victoria-metrics", "cortex": "cortex", "local": ""}.get(self.backend, "thanos")
+    def victoria_cluster(self) -> VictoriaCluster | None:
+        """The cluster of VictoriaMetrics, if samples are kept in one."""
+        return self.victoria.cluster if self.backend == "victoria" else None
+
+    @property
+    def products(self) -> tuple[str, ...]:
+        """What the samples are kept with, by keys in versions.yaml; nothing where it is Prometheus itself."""
+        if self.victoria_cluster:
+            return VICTORIA_CLUSTER
+        return {"local": (), "victoria": ("victoria-metrics",), "cortex": ("cortex",)}.get(self.backend, ("thanos",))
 
 
 def storage_problems(config: StackConfig) -> Iterator[Problem]:
@@ -278,10 +215,12 @@ def storage_problems(config: StackConfig) -> Iterator[Problem]:
     storage, bucket = config.storage, config.storage.bucket
     for key in sorted(storage.model_fields_set - {"backend"}):
         if storage.backend not in (fitting := _SETTINGS[key]):
-            reason = f"is for backend {' or '.join(fitting)} only"
-            yield Problem(f"storage.{key}", reason, hint=f"add `backend: {fitting[0]}`")
-    if storage.backend == "victoria" and seconds(storage.victoria.retention) < DAY:
-        yield Problem("storage.victoria.retention", "must be at least 1d", storage.victoria.retention)
+            reason = f"is for backend {_any_of(fitting)} only"
+            chosen = "backend" in storage.model_fields_set
+            hint = f"leave it out, or `backend: {fitting[0]}` in place of {storage.backend}"
+            yield Problem(f"storage.{key}", reason, hint=hint if chosen else f"add `backend: {fitting[0]}`")
+    if storage.backend == "victoria":
+        yield from _victoria_problems(config, storage)
     if storage.backend == "cortex":
         yield from _cortex_problems(config, storage)
     if not storage.thanos:
@@ -290,7 +229,7 @@ def storage_problems(config: StackConfig) -> Iterator[Problem]:
         hint = "`bucket: {name: acme-metrics, region: eu-central-1}`"
         yield Problem("storage.bucket", f"is required with backend {storage.backend}", hint=hint)
     else:
-        yield from _bucket_problems(storage.backend, bucket)
+        yield from bucket_problems(storage.backend, bucket)
     yield from _retention_problems(storage.retention)
     if seconds(config.retention_time) < SHORTEST_LOCAL:
         reason = "must be at least 6h with a bucket: what is not uploaded yet is on Prometheus' own disk alone"
@@ -328,6 +267,26 @@ def _size_problems(config: StackConfig) -> Iterator[Problem]:
         yield Problem("retention.size", reason, config.retention.size, f"{size_text(floor)} or more")
 
 
+def _victoria_problems(config: StackConfig, storage: Storage) -> Iterator[Problem]:
+    if seconds(storage.victoria.retention) < DAY:
+        yield Problem("storage.victoria.retention", "must be at least 1d", storage.victoria.retention)
+    cluster = storage.victoria.cluster
+    if cluster is None:
+        return
+    copies = cluster.replication_factor
+    if cluster.vmstorage < (least := 2 * copies - 1):
+        # With fewer, a new sample would not find as many while the others are away.
+        reason = f"must be at least {least} for a replication_factor of {copies}"
+        yield Problem("storage.victoria.cluster.vmstorage", reason, str(cluster.vmstorage))
+    if config.platform == "docker" and not config.high_availability.one_host:
+        reason = "is on one Docker host, and does not outlive it"
+        hint = (
+            "`high_availability: {one_host: true}` if it is a program's crash that it is against; else platform: "
+            "kubernetes, or one node: leave `cluster` out"
+        )
+        yield Problem("storage.victoria.cluster", reason, hint=hint)
+
+
 def _cortex_problems(config: StackConfig, storage: Storage) -> Iterator[Problem]:
     bucket = storage.bucket
     if seconds(storage.cortex.retention) < DAY:
@@ -339,45 +298,11 @@ def _cortex_problems(config: StackConfig, storage: Storage) -> Iterator[Problem]
         )
     if bucket is None:
         return
-    yield from _bucket_problems(storage.backend, bucket)
+    yield from bucket_problems(storage.backend, bucket)
     if bucket.prefix:
         yield Problem(
             "storage.bucket.prefix", "cannot be had with backend cortex, which uses the whole bucket", bucket.prefix
         )
-
-
-def _bucket_problems(backend: Backend, bucket: Bucket) -> Iterator[Problem]:
-    if backend != "thanos":
-        for key in sorted(bucket.model_fields_set & {*OWNED}):
-            reason = f"is for a bucket that the stack makes; with backend {backend} it is yours and only used"
-            yield Problem(f"storage.bucket.{key}", reason, hint="`backend: thanos` makes and keeps it")
-    if bucket.encryption == "none" and re.fullmatch(r"s3\..*amazonaws\.(com|com\.cn|eu)(:443)?", bucket.address):
-        hint = "leave it out, for AWS encrypts in any case"
-        yield Problem("storage.bucket.encryption", "is for servers that cannot encrypt", "none", hint)
-    if isinstance(bucket.encryption, KmsKey) and bucket.region != (found := bucket.encryption.kms_key.split(":")[3]):
-        reason = f"must be a key of the bucket's region {bucket.region}"
-        yield Problem("storage.bucket.encryption.kms_key", reason, found)
-    if len(bucket.tags) > 50:
-        yield Problem("storage.bucket.tags", "must be at most 50", str(len(bucket.tags)))
-    for key, value in sorted(bucket.tags.items()):
-        if not _TAG.fullmatch(key) or not 1 <= len(key) <= 128 or key.lower().startswith("aws:"):
-            reason = "must be 1 to 128 letters, digits, spaces and any of _ . : / = + - @, and not begin with aws:"
-            yield Problem(f"storage.bucket.tags.{key[:40]}", reason)
-        elif not _TAG.fullmatch(value) or len(value) > 256:
-            reason = "must be at most 256 letters, digits, spaces and any of _ . : / = + - @"
-            yield Problem(f"storage.bucket.tags.{key[:40]}", reason, value)
-    yield from bucket_address_problems("storage.bucket", bucket)
-
-
-def bucket_address_problems(key: str, bucket: Bucket) -> Iterator[Problem]:
-    """What no request to a bucket could be right with; `key` is where the bucket stands in the stack file."""
-    if "." in bucket.name and not bucket.path_style:
-        reason = "has a dot, so no certificate is valid for its address"
-        yield Problem(f"{key}.name", reason, bucket.name, "leave the dot out, or set `path_style: true`")
-    endpoint = bucket.endpoint or ""
-    parts = urlsplit(endpoint)
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        yield Problem(f"{key}.endpoint", "must end after host and port", endpoint, "`prefix` names a folder")
 
 
 def _retention_problems(retention: StorageRetention) -> Iterator[Problem]:
@@ -391,6 +316,10 @@ def _retention_problems(retention: StorageRetention) -> Iterator[Problem]:
         if _length(getattr(retention, coarser)) < _length(getattr(retention, finer)):
             reason = f"must not be shorter than {finer}, or long queries end before short ones"
             yield Problem(f"storage.retention.{coarser}", reason, getattr(retention, coarser))
+
+
+def _any_of(words: tuple[str, ...]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _length(duration: str) -> float:

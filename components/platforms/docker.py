@@ -71,6 +71,8 @@ class DockerPlatform:
             raise ValueError(
                 f"{service.name} asks for the platform's API (api), which a Docker stack does not hand out"
             )
+        if service.prepares:
+            raise ValueError(f"{service.name} asks to run before others are started (prepares), which Docker has not")
         if service.probe and service.probe.port:
             raise ValueError(f"{service.name} asks for a health check from outside (probe.port), which Docker has not")
         volumes = {volume.name: self._volume(volume.name, parent) for volume in service.volumes}

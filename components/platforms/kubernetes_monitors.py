@@ -66,6 +66,31 @@ def monitor(stack: Stack, prometheus: Service, discovery: KubernetesDiscovery, j
     return {"apiVersion": API, "kind": kind, "metadata": stack.metadata(prometheus, name), "spec": spec}
 
 
+def job_of_monitor(found: Mapping[str, Any]) -> dict[str, Any]:
+    """The way back: the job that a monitor of ours was made from. Its login and TLS stay as the monitor has them."""
+    spec = found["spec"]
+    slices = found["kind"] == "ServiceMonitor"
+    (endpoint,) = spec["endpoints" if slices else "podMetricsEndpoints"]
+    names = {ours: key for key, ours in {**_OF_ENDPOINT, **_OF_MONITOR}.items()}
+    lists = {ours: key for key, ours in _LISTS.items()}
+    plain = {key: value for key, value in (*endpoint.items(), *spec.items()) if key in names}
+    # In front of the job's own rules stand those that give it its name.
+    rules = {**endpoint, "relabelings": endpoint["relabelings"][2:]}
+    logins = ("basicAuth", "authorization", "oauth2", "tlsConfig")
+    return {
+        "job_name": found["metadata"]["name"],
+        **{names[key]: value for key, value in plain.items()},
+        **{lists[key]: [_ours(each) for each in value] for key, value in rules.items() if key in lists},
+        **{key: endpoint[key] for key in logins if key in endpoint},
+        "kubernetes_sd_configs": [
+            {
+                "role": "endpointslice" if slices else "pod",
+                "namespaces": {"names": spec["namespaceSelector"]["matchNames"]},
+            }
+        ],
+    }
+
+
 def plain_logins(job: Mapping[str, Any]) -> dict[str, str]:
     """What of a job's login is no secret, but the operator reads from a Secret alone: key to value."""
     found = {"username": job.get("basic_auth", {}).get("username"), "client-id": job.get("oauth2", {}).get("client_id")}
@@ -74,6 +99,11 @@ def plain_logins(job: Mapping[str, Any]) -> dict[str, str]:
 
 def _relabelling(rule: Mapping[str, Any]) -> dict[str, Any]:
     return {_RELABELLING.get(key, key): value for key, value in rule.items()}
+
+
+def _ours(rule: Mapping[str, Any]) -> dict[str, Any]:
+    names = {ours: key for key, ours in _RELABELLING.items()}
+    return {names.get(key, key): value for key, value in rule.items()}
 
 
 def _login(prometheus: Service, job: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from components.yaml_text import dump, load
 
 DATA = "/prometheus"
 """Where the operator's Prometheus keeps its data."""
-_GLOBAL = {
+GLOBAL = {
     "scrape_interval": "scrapeInterval",
     "scrape_timeout": "scrapeTimeout",
     "evaluation_interval": "evaluationInterval",
     "external_labels": "externalLabels",
 }
+"""Settings of prometheus.yml, and what the operator calls them."""
 _OF_POD = (
     "affinity",
     "automountServiceAccountToken",
@@ -182,7 +183,7 @@ def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
     """The rest of prometheus.yml: as settings, and the keys of the Secret with what is passed on as it is."""
     _refuse("prometheus.yml", {*config} - {"global", "storage", "rule_files", "alerting", "scrape_configs"})
     storage, alerting = config["storage"], config["alerting"]
-    _refuse("prometheus.yml: global", {*config["global"]} - {*_GLOBAL})
+    _refuse("prometheus.yml: global", {*config["global"]} - {*GLOBAL})
     _refuse("prometheus.yml: storage", {*storage} - {"tsdb", "exemplars"} | {*storage["tsdb"]} - {"retention"})
     _refuse("prometheus.yml: alerting", {*alerting} - {"alertmanagers", "alert_relabel_configs"})
     retention = storage["tsdb"]["retention"]
@@ -191,7 +192,7 @@ def _configuration(config: Mapping[str, Any]) -> dict[str, Any]:
         return {"name": ADDITIONAL, "key": f"{name}.yaml"}
 
     return {
-        **{ours: config["global"][name] for name, ours in _GLOBAL.items() if name in config["global"]},
+        **{ours: config["global"][name] for name, ours in GLOBAL.items() if name in config["global"]},
         "retention": retention["time"],
         **({"retentionSize": retention["size"]} if "size" in retention else {}),
         **({"exemplars": {"maxSize": storage["exemplars"]["max_exemplars"]}} if "exemplars" in storage else {}),

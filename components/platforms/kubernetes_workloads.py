@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from components.platforms import kubernetes_files as files
@@ -69,6 +70,8 @@ def _annotations(stack: Stack, service: Service) -> dict[str, str]:
 def _pod(stack: Stack, service: Service) -> dict[str, Any]:
     cluster, together = stack.cluster, [service, *_beside(stack, service)]
     user, group = (int(part) for part in service.user.split(":"))
+    for each in together:
+        _check_shares(each, {volume.name for volume in service.volumes})
     pod: dict[str, Any] = {
         "serviceAccountName": service.name,
         "automountServiceAccountToken": False,
@@ -84,11 +87,15 @@ def _pod(stack: Stack, service: Service) -> dict[str, Any]:
             "seccompProfile": {"type": "RuntimeDefault"},
             **_sysctls(service, group),
         },
-        "containers": [_container(each, service.volumes) for each in together],
+        "containers": [_container(each, each.shares or service.volumes) for each in together],
         **spread(stack, service),
     }
+    first = [_preparation(each, each.shares or service.volumes) for each in together if each.prepares]
     if service.reload and service.files:
-        pod |= {"shareProcessNamespace": True, "initContainers": [_loader(service)]}
+        pod["shareProcessNamespace"] = True
+        first.append(_loader(service))
+    if first:
+        pod["initContainers"] = first
     if service.host_pid:
         pod["hostPID"] = True
     if service.per_node:
@@ -105,12 +112,23 @@ def _beside(stack: Stack, service: Service) -> list[Service]:
     """The further programs of a pod: refused where they need what only a pod of their own could give them."""
     found = stack.beside(service)
     for each in found:
-        own = ("volumes", "shares", "host_mounts", "host_pid", "per_node", "capabilities", "api", "reload")
+        own = ("volumes", "host_mounts", "host_pid", "per_node", "capabilities", "api", "reload")
         if asked := [name for name in own if getattr(each, name)]:
             raise ValueError(f"{each.name} runs beside {service.name} and cannot have its own {', '.join(asked)}")
         if each.user != service.user:
             raise ValueError(f"{each.name} runs beside {service.name} and must be the same user {service.user}")
     return found
+
+
+def _check_shares(service: Service, there: Collection[str]) -> None:
+    if strange := [volume.name for volume in service.shares if volume.name not in there]:
+        raise ValueError(f"{service.name} shares volumes that its pod has not, which may be on another node: {strange}")
+
+
+def _preparation(service: Service, data: Sequence[Volume]) -> dict[str, Any]:
+    """What runs to its end before the pod's programs start."""
+    container = _container(replace(service, args=service.prepares, probe=None, ports=()), data)
+    return {**container, "name": f"{service.name}-{service.prepares[0]}"}
 
 
 def _sysctls(service: Service, group: int) -> dict[str, Any]:
@@ -131,7 +149,7 @@ def _security(service: Service) -> dict[str, Any]:
 
 
 def _container(service: Service, data: Sequence[Volume]) -> dict[str, Any]:
-    """The container of a program; `data` are the volumes of the pod's first one."""
+    """The container of a program; `data` are those of the pod's volumes that it sees, and where."""
     limits = {"cpu": _cpus(service.resources.cpus), "memory": f"{service.resources.memory}Mi"}
     container: dict[str, Any] = {
         "name": service.name,
@@ -142,10 +160,6 @@ def _container(service: Service, data: Sequence[Volume]) -> dict[str, Any]:
         "resources": {"requests": limits | {"cpu": _cpus(service.resources.cpus / 4)}, "limits": limits},
         "terminationMessagePolicy": "FallbackToLogsOnError",
     }
-    if service.shares:
-        raise ValueError(
-            f"{service.name} shares volumes of other services, which pods on several nodes cannot (shares)"
-        )
     if service.entrypoint:
         container["command"] = [word.replace("$(", "$$(") for word in service.entrypoint]
     if service.args:
@@ -155,7 +169,11 @@ def _container(service: Service, data: Sequence[Volume]) -> dict[str, Any]:
     if service.ports:
         container["ports"] = container_ports(service)
     mounts = _mounts(service, data)
-    return container | ({"volumeMounts": mounts} if mounts else {}) | _probes(service.probe)
+    probes = _probes(service.probe)
+    if service.beside and service.prepares and service.probe:
+        # It serves the pod's program, which is asked all the same without it: long before this it is started again.
+        probes["readinessProbe"]["failureThreshold"] = 4 * service.probe.retries
+    return container | ({"volumeMounts": mounts} if mounts else {}) | probes
 
 
 def _loader(service: Service) -> dict[str, Any]:

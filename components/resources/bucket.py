@@ -13,7 +13,7 @@ import pulumi
 from pulumi.dynamic import CreateResult, DiffResult, ReadResult, UpdateResult
 from pulumi.dynamic import Resource as DynamicResource
 
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
 from components.platforms.docker_live import PlainSpokenProvider
 from components.platforms.errors import DeploymentError
 from components.resources.s3_cleaning import ABORT_UPLOAD_DAYS, Properties

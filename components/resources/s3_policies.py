@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
 
 Document = dict[str, Any]
 

@@ -1,20 +1,29 @@
 # Copies volumes of a running stack into a restic repository, and back. Needs restic and a busybox, nothing else.
 #
-#   backup.sh serve              run on schedule, and answer Prometheus
+#   backup.sh serve [idle]       run on schedule, or never, and answer Prometheus
 #   backup.sh run NAME           make one copy; NAME tells those apart that may run at the same time
 #   backup.sh restic ...         restic itself, on the repository of the settings
-#   backup.sh test ID            read everything of a snapshot, checking each byte
+#   backup.sh check ID           read everything of a snapshot, checking each byte
+#   backup.sh print ID PATH      a file of a snapshot, in base64
 #   backup.sh look VOLUME...     what is in volumes
 #   backup.sh load               let Grafana's database be what the dump in its volume says
 #   backup.sh passed             remember that a copy was restored and found to be right
+#   backup.sh fetch ID VOLUME PATH [DATABASES]
+#                                put a folder of a snapshot beside what a volume holds
+#   backup.sh accept VOLUME ID   what was fetched is wanted: the next `take` may have it, within an hour
+#   backup.sh drop VOLUME        remove what was fetched, accepted or not
+#   backup.sh take VOLUME        let what was accepted take the place of what the volume holds; while nothing else runs
 #   backup.sh fill ID VOLUME PATH [DATABASES]
-#                                put a folder of a snapshot in place of what a volume holds
+#                                all at once
+#   backup.sh end                end a copy by hand, or what is being checked or fetched
 set -eu
 umask 077
 HERE=${HERE:-/etc/backup/current}
 STATE=${STATE:-/var/lib/backup}
 DATA=${DATA:-/data}
+FAILED=${FAILED:-/tmp/backup-failed} # in memory: a full volume is a reason to fail
 LINKS=snapshots/observatory
+NO_REPOSITORY=10 # restic's exit code
 
 load() {
   . "$HERE/settings"
@@ -24,10 +33,62 @@ load() {
   mkdir -p "$STATE/status" "$TMPDIR"
 }
 
-say() { echo "$*" >&2; }
+# Told to people also while the errors of something else go to a file.
+exec 3>&2
+say() { echo "$*" >&3; }
+
+# Who asks for something by hand may be cut off: `end` finds it all the same. Numbers are used again after a restart.
+enter() {
+  by_hand=$STATE/by-hand
+  if [ -f "$by_hand" ] && read -r other <"$by_hand" && [ "$other" != $$ ] && is_ours "$other"; then
+    say "error: a copy by hand or a restore is going on"
+    exit 75
+  fi
+  echo $$ >"$by_hand"
+}
+
+leave() { rm -f "$STATE/by-hand"; }
+
+is_ours() {
+  { tr '\0' ' ' <"/proc/$1/cmdline" | grep 'backup[.]sh \(run\|check\|fetch\|fill\) ' | grep -qv ' run scheduled'; } 2>/dev/null
+}
+
+end() {
+  seconds=0 # what was only just asked for may not have come so far
+  while [ ! -f "$STATE/by-hand" ] && [ "$seconds" -lt 2 ]; do sleep 1; seconds=$((seconds + 1)); done
+  [ -f "$STATE/by-hand" ] && read -r other <"$STATE/by-hand" && is_ours "$other" || return 0
+  kill -TERM "$other"
+  seconds=0
+  while is_ours "$other" && [ "$seconds" -lt 30 ]; do sleep 1; seconds=$((seconds + 1)); done
+}
+
+# Restic tries for a quarter of an hour to reach a server, and says nothing meanwhile.
+reach() {
+  case $RESTIC_REPOSITORY in s3:*) ;; *) return 0 ;; esac
+  scheme=${RESTIC_REPOSITORY#s3:}
+  server=${scheme#*://}
+  server=${server%%/*}
+  case $server in
+  *]) port= ;; # an address of version 6
+  *:*) port=${server##*:} ;;
+  *) port= ;;
+  esac
+  host=${server%"${port:+:$port}"}
+  host=${host#[}
+  host=${host%]}
+  [ -n "$port" ] || case $scheme in http://*) port=80 ;; *) port=443 ;; esac
+  case $(nc -w 10 "$host" "$port" -e true </dev/null 2>&1) in
+  *"can't connect"* | *"bad address"* | *"timed out"*)
+    say "error: the bucket's server $server does not answer"
+    return 1
+    ;;
+  esac
+}
 
 # Restic, in the background and waited for: so a request to stop gets through to it at once.
 restic() {
+  [ -n "${reached:-}" ] || reach || return 1
+  reached=yes
   (exec restic --option "s3.bucket-lookup=$BUCKET_LOOKUP" --retry-lock 2m "$@") &
   child=$!
   wait "$child" || return $?
@@ -38,6 +99,7 @@ stopped() {
   [ -z "${child:-}" ] || kill -TERM "$child" 2>/dev/null || true
   wait || true
   tidy
+  [ "$name" = scheduled ] || leave
   say "stopped; no copy was made"
   exit 130
 }
@@ -167,7 +229,7 @@ same_grafana() {
 have_repository() {
   code=0
   restic cat config >/dev/null 2>"$staged/errors" || code=$?
-  if [ "$code" = 10 ]; then
+  if [ "$code" = "$NO_REPOSITORY" ]; then
     say "making a repository"
     restic init --quiet >&2
   elif [ "$code" != 0 ]; then
@@ -182,12 +244,21 @@ run() {
   name=$1
   staged=$STATE/staged-$name
   load
+  [ "$name" = scheduled ] || enter
   trap stopped TERM INT
   tidy
   mkdir -p "$staged"
   started=$(date +%s)
-  code=0
-  copy || code=$?
+  code=$NO_REPOSITORY
+  [ "$name" != scheduled ] || [ "$(status success)" != 0 ] || { code=0 && adopt || code=$?; }
+  if [ "$code" = 0 ]; then
+    tidy
+    trap - TERM INT
+    return 0
+  elif [ "$code" = "$NO_REPOSITORY" ]; then
+    code=0
+    copy || code=$?
+  fi
   ended=$(date +%s)
   put_status ended "$ended"
   put_status started "$started"
@@ -203,7 +274,26 @@ run() {
   fi
   tidy
   trap - TERM INT
+  [ "$name" = scheduled ] || leave
   return "$code"
+}
+
+# On a new machine, or in a new cluster, there may be copies that are still to be restored. One of what is here instead would
+# be the newest, and would thin out those that are wanted; so the first one is made when its time comes. Where there are none,
+# the code is that of a repository that is not there.
+adopt() {
+  restic snapshots --json --no-lock --host "observatory-$ENVIRONMENT" --tag observatory >"$staged/earlier" 2>"$staged/errors" || {
+    code=$?
+    [ "$code" = "$NO_REPOSITORY" ] || cat "$staged/errors" >&2
+    return "$code"
+  }
+  newest=$(tr ',' '\n' <"$staged/earlier" | sed -n 's/.*"time":"\([0-9-]*\)T\([0-9:]*\).*/\1 \2/p' | sort | tail -n 1)
+  [ -n "$newest" ] || return "$NO_REPOSITORY"
+  taken=$(date -u -d "$newest" +%s) || return 1
+  put_status started "$started"
+  put_status ok 1
+  put_status success "$taken"
+  say "there are copies from before, the newest of $newest UTC: the next one is made at its time, restore is to find these"
 }
 
 copy() {
@@ -231,7 +321,9 @@ copy() {
   code=0
   restic backup --json --quiet --host "observatory-$ENVIRONMENT" --group-by host --tag "observatory,$name" --ignore-ctime \
     --exclude "$DATA/grafana-data/grafana.db*" --exclude "$DATA/grafana-data/png" --exclude "$DATA/grafana-data/csv" \
-    --exclude "$DATA/grafana-data/pdf" --exclude "$DATA/grafana-dump-data/.*" "$@" "$staged/about" $(ls "$staged"/grafana.db* 2>/dev/null) \
+    --exclude "$DATA/grafana-data/pdf" --exclude "$DATA/grafana-dump-data/.*" --exclude "$DATA/*/lost+found" \
+    --exclude "$DATA/*/.restored*" --exclude "$DATA/*/.backup/cache" \
+    --exclude "$DATA/*/.backup/tmp" --exclude "$DATA/*/.backup/status" --exclude "$DATA/*/.backup/by-hand" "$@" "$staged/about" $(ls "$staged"/grafana.db* 2>/dev/null) \
     >"$staged/summary" 2>"$staged/errors" || code=$?
   if [ "$code" = 3 ]; then
     # Something could not be read: such a copy must not be taken for a whole one.
@@ -244,7 +336,7 @@ copy() {
 
 thin() {
   # shellcheck disable=SC2086 # several words
-  restic forget --quiet --host "observatory-$ENVIRONMENT" --group-by host $KEEP --prune >&2
+  restic forget --quiet --host "observatory-$ENVIRONMENT" --group-by host --keep-within 2d $KEEP --prune >&2
 }
 
 put_status() {
@@ -257,21 +349,28 @@ status() { cat "$STATE/status/$1" 2>/dev/null || echo 0; }
 due() {
   now=$(date +%s)
   slot=$(((now - OFFSET) / PERIOD * PERIOD + OFFSET))
+  [ ! -f "$FAILED" ] || [ -n "$(find "$FAILED" -mmin +60)" ] || return 1
   [ "$(status started)" -lt "$slot" ] || { [ "$(status ok)" = 0 ] && [ "$((now - $(status started)))" -gt 3600 ]; }
 }
 
 serve() {
-  load
+  load || say "error: there is no room for the backup's own files"
+  rm -f "$FAILED"
   case $(nc --help 2>&1) in *-lk*) persistent=-lk ;; *) persistent=-ll ;; esac
   trap 'kill -TERM $server ${job:-} ${pause:-} 2>/dev/null; wait; exit 0' TERM INT
   nc "$persistent" -p 9199 -e sh "$HERE/metrics.sh" &
   server=$!
   while :; do
-    load
-    if due; then
+    load || true
+    if [ "$1" != idle ] && due; then
       sh "$HERE/backup.sh" run scheduled &
       job=$!
-      wait "$job" || say "the copy failed; it is tried again in an hour"
+      if wait "$job"; then
+        rm -f "$FAILED"
+      else
+        : >"$FAILED"
+        say "the copy failed; it is tried again in an hour"
+      fi
       job=
     fi
     sleep 15 &
@@ -285,36 +384,138 @@ serve() {
 look() {
   echo "free 0 $(df -Pk "$STATE" | awk 'NR == 2 {print $4}')"
   for volume; do
-    echo "$volume $(find "$DATA/$volume" -type f | wc -l) $(du -sk "$DATA/$volume" | cut -f 1)"
+    files=$(of_volume -exec find {} -type f \; | wc -l)
+    echo "$volume $files $(of_volume -exec du -sk {} + | awk '{sum += $1} END {print sum + 0}')"
   done
 }
 
-fill() {
+# A volume may be a file system of its own, and have the folder of one; what this script keeps there is not data.
+of_volume() {
+  find "$DATA/$volume" -mindepth 1 -maxdepth 1 ! -name .backup ! -name lost+found ! -name '.restored-*' "$@" 2>/dev/null
+}
+
+# Of one volume: half of a copy; all of the one with this id; all of it and wanted; old data is going for it; has gone.
+places() {
+  target=$DATA/$1
+  unfinished=$target/.restored-unfinished fetched=$target/.restored-fetched-${2:-}
+  accepted=$target/.restored-accepted taken=$target/.restored-taken whole=$target/.restored-whole
+}
+
+interrupted() {
+  trap '' TERM INT
+  [ -z "${child:-}" ] || kill -TERM "$child" 2>/dev/null || true
+  wait || true
+  rm -rf "${unfinished:-}"
+  leave
+  say "stopped; nothing was ${doing}"
+  exit 130
+}
+
+# What a program that is dead had locked is free again; a check wants all of the repository for itself.
+check() {
   load
-  target=$DATA/$2
-  new=$target/.restored
-  rm -rf "$new"
-  mkdir -p "$new"
-  trap 'rm -rf "$new"; exit 130' TERM INT
-  restic restore --quiet --verify "$1:$3" --target "$new" >&2 || { code=$?; rm -rf "$new"; return "$code"; }
-  if [ -n "${4:-}" ]; then # Grafana's database stands beside the rest of its volume
-    restic restore --quiet --verify "$1:$4" --include 'grafana.db*' --target "$new" >&2 ||
-      { code=$?; rm -rf "$new"; return "$code"; }
+  enter
+  doing=checked
+  trap interrupted TERM INT
+  code=0
+  restic unlock --quiet >&2 || code=$?
+  [ "$code" != 0 ] || restic check --quiet >&2 || code=$?
+  [ "$code" != 0 ] || restic dump --archive tar "$1" / >/dev/null || code=$?
+  leave
+  return "$code"
+}
+
+# Not through a pipe, which would lose an error.
+print() {
+  load
+  restic dump "$1" "$2" >"$TMPDIR/printed" && base64 "$TMPDIR/printed" && rm "$TMPDIR/printed"
+}
+
+fetch() {
+  load
+  enter
+  doing=fetched
+  drop "$2"
+  places "$2" "$1"
+  trap interrupted TERM INT
+  mkdir -p "$unfinished"
+  code=0
+  restic restore --quiet --verify "$1:$3" --target "$unfinished" >&2 || code=$?
+  if [ "$code" = 0 ] && [ -n "${4:-}" ]; then # Grafana's database stands beside the rest of its volume
+    restic restore --quiet --verify "$1:$4" --include 'grafana.db*' --target "$unfinished" >&2 || code=$?
   fi
+  trap - TERM INT
+  if [ "$code" = 0 ]; then
+    rm -rf "$unfinished/.backup"
+    mv "$unfinished" "$fetched"
+  else
+    rm -rf "$unfinished"
+  fi
+  leave
+  return "$code"
+}
+
+# A pod may be moved at any time: without this, what was fetched for a restore that came to nothing would be taken then.
+accept() {
+  places "$1" "$2"
+  [ -d "$fetched" ] || { say "error: copy $2 is not fetched for $1; another restore may have taken its place"; exit 1; }
+  touch "$fetched"
+  mv "$fetched" "$accepted"
+}
+
+drop() {
+  places "$1"
+  rm -rf "$unfinished" "$fetched"* "$accepted"
+}
+
+# What is left of runs that were ended with their pod.
+clean() {
+  places "$1"
+  rm -rf "$unfinished" "$fetched"* "$target/$LINKS"-* "$target"/.backup/staged-* "$target"/.backup/tmp "$target"/.backup/by-hand
+}
+
+# Whenever this is cut off, the next one goes on where it was: nothing is removed once the first file was put in place.
+take() {
+  places "$1"
+  if [ -d "$accepted" ] && [ -z "$(find "$accepted" -maxdepth 0 -mmin -60)" ]; then
+    say "a copy that was to be restored more than an hour ago is not taken any more"
+    rm -rf "$accepted"
+  fi
+  if [ -d "$accepted" ]; then
+    rm -rf "$taken" "$whole"
+    mv "$accepted" "$taken"
+  fi
+  if [ -d "$taken" ]; then
+    find "$target" -mindepth 1 -maxdepth 1 ! -name "${taken##*/}" ! -name .backup ! -name lost+found -exec rm -rf {} +
+    mv "$taken" "$whole"
+  fi
+  if [ -d "$whole" ]; then
+    find "$whole" -mindepth 1 -maxdepth 1 -exec mv {} "$target/" \;
+    rmdir "$whole"
+  fi
+}
+
+fill() {
+  fetch "$@"
   trap '' TERM INT # from here on it takes a moment, and half of it is nothing
-  find "$target" -mindepth 1 -maxdepth 1 ! -name .restored -exec rm -rf {} +
-  find "$new" -mindepth 1 -maxdepth 1 -exec mv {} "$target/" \;
-  rmdir "$new"
+  accept "$2" "$1"
+  take "$2"
 }
 
 command=$1
 shift
 case $command in
-serve) serve ;;
+serve) serve "${1:-}" ;;
 run) run "$1" ;;
 restic) load && restic "$@" ;;
-test) load && restic dump --archive tar "$1" / >/dev/null ;;
+check) check "$1" ;;
+print) print "$1" "$2" ;;
+fetch) fetch "$@" ;;
+accept) accept "$1" "$2" ;;
+drop) drop "$1" ;;
+take) clean "$1" && take "$1" ;;
 fill) fill "$@" ;;
+end) load && end ;;
 look) look "$@" ;;
 load) name=load && ask load ;;
 passed) load && put_status drill "$(date +%s)" ;;

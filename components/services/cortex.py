@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.config.storage import Bucket, KmsKey
+from components.config.bucket import Bucket, KmsKey
 from components.context import Context
 from components.services.probes import port_probe
 from components.services.thanos_files import bucket_calls

@@ -12,7 +12,7 @@ from components.config.own_files import own_name
 from components.context import Context
 from components.replicas import any_of, as_replica
 from components.rules import grafana_url, shown_dashboards, subjects_on
-from components.services import cortex
+from components.services import cortex, victoria_cluster
 from components.services.thanos import asked_by_people
 from components.spec import Call, File, Metrics, Probe, Reload, Service, Volume, secret_token
 from components.yaml_text import dump
@@ -174,7 +174,7 @@ _PROVIDER: dict[str, Any] = {
 
 
 def _dashboards(context: Context, others: Sequence[Service]) -> tuple[File, ...]:
-    on = subjects_on(context.config, [service.name for service in others])
+    on = subjects_on(context.config, [service.group for service in others])
     shown = shown_dashboards(context.config, on)
     return tuple(File(f"dashboards/{each.folder}/{each.file}.json", each.text) for each in shown)
 
@@ -197,12 +197,12 @@ def _datasources(context: Context, others: Sequence[Service]) -> list[dict[str, 
             kind = "prometheus"  # the same to dashboards and bookmarks, whatever answers
             source = {"name": "Prometheus", "uid": kind}
         host = service.entry_name or service.name
-        source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{host}:{port.number}"}
+        source |= {"access": "proxy", "editable": False, "url": f"{port.scheme}://{host}:{port.number}{port.path}"}
         source |= _DATASOURCES[kind](context, planned) | _login(context, port.scheme)
         if service.name == cortex.NAME:
             source |= _of_tenant(context, source)
-        if service.replica_of and port.scheme == "https":
-            source["jsonData"] = {**source["jsonData"], "serverName": service.replica_of}
+        if host != service.group and port.scheme == "https":
+            source["jsonData"] = {**source["jsonData"], "serverName": service.group}
         sources.append(source)
     return sources
 
@@ -217,7 +217,9 @@ def _shown(context: Context, services: Sequence[Service]) -> list[Service]:
 def _metrics(context: Context) -> str:
     """Network name of what answers queries: Prometheus, or what keeps all samples, from all replicas."""
     if context.config.storage.remote:
-        return context.config.storage.product
+        return (
+            victoria_cluster.SELECT if context.config.storage.victoria_cluster else context.config.storage.products[0]
+        )
     return asked_by_people(context) or "prometheus"
 
 

@@ -47,7 +47,7 @@ def prometheuses(context: Context, others: Sequence[Service], groups: RuleGroups
     """
     ruled = context.config.storage.ruler
     groups = own_series_only(context.config, {name: found for name, found in groups.items() if name not in ruled})
-    rules = rule_files(context, groups, [service.name for service in others] + [NAME])
+    rules = rule_files(context, groups, [service.group for service in others] + [NAME])
     return tuple(as_replica(_prometheus(context, others, rules, number), number) for number in context.replicas(NAME))
 
 
@@ -110,10 +110,9 @@ def _config(context: Context, others: Sequence[Service], own: Metrics, number: i
     if config.retention.size:
         limits["size"] = config.retention.size
     jobs = [scrape_job(context, own, NAME, *_replicas(context)[1:])]
-    for service in others:
-        if not service.replica_of:
-            further = [each.name for each in others if each.replica_of == service.name]
-            jobs += [scrape_job(context, metrics, service, *further) for metrics in service.metrics]
+    for group in dict.fromkeys(service.group for service in others):
+        first, *further = (service for service in others if service.group == group)
+        jobs += [scrape_job(context, metrics, first, *(each.name for each in further)) for metrics in first.metrics]
     if any(service.name == "blackbox-exporter" for service in others):
         jobs += [_probe_job(context, probe) for probe in (*config.probes, *_own_probes(context))]
     jobs += cluster_jobs(context)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from components.config.storage import Bucket, KmsKey, StorageTls
+from components.config.bucket import Bucket, KmsKey
+from components.config.storage import StorageTls
 from components.context import Context
 from components.spec import Call, File, Service, secret_token
 from components.yaml_text import dump

@@ -38,7 +38,7 @@ def ruling(context: Context, services: Sequence[Service], groups: RuleGroups) ->
 
     `groups` are all rules of the stack.
     """
-    files = rule_files(context, _own(context.config, groups), [service.name for service in services])
+    files = rule_files(context, _own(context.config, groups), [service.group for service in services])
     return [
         replace(service, files=(*service.files, *files)) if service.group == NAME else service for service in services
     ]

@@ -1,4 +1,7 @@
-"""VictoriaMetrics, one node: takes all samples from Prometheus, keeps them for long, and answers queries over them."""
+"""VictoriaMetrics, one node: takes all samples from Prometheus, keeps them for long, and answers queries over them.
+
+A cluster of it, in `victoria_cluster`, is told the same.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,12 @@ from components.spec import File, Metrics, Service, Volume
 
 NAME, PORT = "victoria-metrics", 8428
 WRITE_PATH = "/api/v1/write"
-DATA = "/victoria-metrics-data"
 _FOLDER = "/etc/victoria-metrics"
 _DAY = 86400
 
 
 def victoria_metrics(context: Context) -> Service:
     """Plan the node. It has no configuration file: all that can be said is an argument, so a change replaces it."""
-    kept = ceil(seconds(context.config.storage.victoria.retention) / _DAY)
     return Service(
         name=NAME,
         product="VictoriaMetrics",
@@ -26,28 +27,31 @@ def victoria_metrics(context: Context) -> Service:
         user="65534:65534",
         resources=context.resources(NAME, memory=1024, cpus=1.0),
         config_folder=_FOLDER,
-        files=_files(context),
-        args=(
-            f"-storageDataPath={DATA}",
-            f"-httpListenAddr=:{PORT}",
-            f"-retentionPeriod={kept}d",
-            # What it has taken and not written yet is lost when it is killed: at most about four times this. It is the
-            # shortest that has an effect; the default is 5s.
-            "-inmemoryDataFlushInterval=2s",
-            # A snapshot that is forgotten would keep the disk of everything that is merged or deleted after it.
-            "-snapshotsMaxAge=3d",
-            *_deduplication(context),
-            *_access_args(context),
-        ),
+        files=access_files(context, _FOLDER),
+        args=(*keeping(context, "/victoria-metrics-data"), *deduplication(context), *serving(context, _FOLDER, PORT)),
         ports=(context.port("http", PORT, "victoria", context.access.scheme),),
-        volumes=(Volume(f"{NAME}-data", DATA),),
+        volumes=(Volume(f"{NAME}-data", "/victoria-metrics-data"),),
         probe=port_probe(PORT),
         stop_grace=120,
         metrics=(Metrics(NAME, PORT, protected=True),),
     )
 
 
-def _deduplication(context: Context) -> tuple[str, ...]:
+def keeping(context: Context, folder: str) -> tuple[str, ...]:
+    """Arguments of a program that keeps samples: where, and for how long."""
+    kept = ceil(seconds(context.config.storage.victoria.retention) / _DAY)
+    return (
+        f"-storageDataPath={folder}",
+        f"-retentionPeriod={kept}d",
+        # What it has taken and not written yet is lost when it is killed: at most about four times this. It is the
+        # shortest that has an effect; the default is 5s.
+        "-inmemoryDataFlushInterval=2s",
+        # A snapshot that is forgotten would keep the disk of everything that is merged or deleted after it.
+        "-snapshotsMaxAge=3d",
+    )
+
+
+def deduplication(context: Context) -> tuple[str, ...]:
     """With replicas of Prometheus: of the samples of one series, one in each interval.
 
     The shortest interval of the stack, for with a longer one samples would go that no replica has twice.
@@ -61,18 +65,21 @@ def _deduplication(context: Context) -> tuple[str, ...]:
     return (f"-dedup.minScrapeInterval={min((each for each in asked if each), key=seconds)}",)
 
 
-def _files(context: Context) -> tuple[File, ...]:
+def access_files(context: Context, folder: str) -> tuple[File, ...]:
     """Certificate, key and password; each is read again by itself when it changes."""
     needed = ("tls.crt", "tls.key", "secrets/access-password")
-    every = (*context.access.server_files(), *context.access.client_files(f"{_FOLDER}/current"))
+    every = (*context.access.server_files(), *context.access.client_files(f"{folder}/current"))
     return tuple(file for file in every if file.path in needed)
 
 
-def _access_args(context: Context) -> tuple[str, ...]:
-    access, folder = context.config.access, f"{_FOLDER}/current"
+def serving(context: Context, folder: str, port: int) -> tuple[str, ...]:
+    """Arguments of a program that answers over HTTP: where, and to whom. `folder` is that of its files."""
+    access, listening = context.config.access, f"-httpListenAddr=:{port}"
     if access is None:
-        return ()
+        return (listening,)
+    folder = f"{folder}/current"
     return (
+        listening,
         "-tls",
         f"-tlsCertFile={folder}/tls.crt",
         f"-tlsKeyFile={folder}/tls.key",

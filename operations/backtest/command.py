@@ -23,7 +23,7 @@ from operations.http import Endpoint
 from operations.reviewed import Login, answering, named_endpoint, own_endpoint
 from operations.written import writable, write
 
-LONGEST_HISTORY = ("thanos-query-frontend", "thanos-query", "victoria-metrics", "prometheus")
+LONGEST_HISTORY = ("thanos-query-frontend", "thanos-query", "vmselect", "victoria-metrics", "prometheus")
 """Of a stack's own servers, the one that remembers most comes first."""
 
 

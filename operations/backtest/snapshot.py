@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -69,11 +70,18 @@ def _linked(source: str, target: str) -> str:
     return target
 
 
+def _free_port() -> int:
+    """A port of loopback below those that the system gives to outgoing connections, which would take it meanwhile."""
+    for port in random.sample(range(20000, 30000), 100):
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise CommandError("there is no free port between 20000 and 30000")
+
+
 @contextmanager
 def _running(program: Path, place: Path) -> Iterator[int]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = _free_port()
     log = place / "log"
     arguments = [
         f"--config.file={place / 'prometheus.yml'}",

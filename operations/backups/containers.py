@@ -5,40 +5,31 @@ Files and secrets go through a configuration volume, as in a deployment; nothing
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import Mount
 
+from components.beside import read_beside
 from components.config import StackConfig
 from components.config.backup import Destination
-from components.plan import image_catalogue, plan_stack, plan_stack_file
+from components.config.load import stack_path
+from components.plan import image_catalogue, plan_stack
 from components.platforms.docker_engine import Engine
 from components.secrets import bcrypt_hash
 from components.services import backup
-from components.spec import Plan, Service
+from components.spec import Plan
 from operations import console
+from operations.backups.copies import Answer, Copies
 from operations.errors import CommandError
+from operations.inside import InContainer, Inside
 from operations.pulumi_cli import Pulumi
 
 LABEL = "observatory.environment"
-WRONG_PASSWORD, LOCKED, NO_REPOSITORY = 12, 11, 10
-"""Exit codes of restic."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a run in a container ended with; both outputs apart."""
-
-    code: int
-    output: str
-    errors: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,26 +62,22 @@ class SecretValues:
 
 
 @dataclass(frozen=True)
-class Backups:
+class Backups(Copies):
     """The copies of one stack, and the containers that make and read them."""
 
-    config: StackConfig
-    plan: Plan
-    service: Service
     secrets: SecretValues
     engine: Engine
 
     @classmethod
-    def of(cls, stack: str, place: str | None = None, password_file: Path | None = None) -> Backups:
-        """For a stack's name or file; `place` is a folder in place of the one in the stack file."""
-        config, plan = plan_stack_file(stack)
-        if config.backup is None:
-            hint = "`backup: {to: {folder: /srv/backup}, password: {secret: backupPassword}}`; see docs/guide/backup.md"
-            raise CommandError(f"{stack} has no `backup:` in its stack file", hint)
+    def of(
+        cls, stack: str, config: StackConfig, plan: Plan, place: str | None = None, password_file: Path | None = None
+    ) -> Backups:
+        """For a stack's name or file as it is planned; `place` is a folder in place of the one in the stack file."""
         if place is not None:
+            assert config.backup
             to = Destination.model_validate({"folder": place})
             config = config.model_copy(update={"backup": config.backup.model_copy(update={"to": to})})
-            plan = plan_stack(config, image_catalogue(config))
+            plan = plan_stack(config, image_catalogue(config), read_beside(config, stack_path(stack)))
         service = plan.service(backup.NAME)
         if service is None:
             raise CommandError("the image of the backup cannot be had on this machine", "see `make ready`")
@@ -98,11 +85,6 @@ class Backups:
         files = {config.backup.password.secret: password_file} if password_file else {}
         address = config.docker.host or ""
         return cls(config, plan, service, SecretValues(stack, files), Engine(address))
-
-    @property
-    def prefix(self) -> str:
-        """What names of the stack's containers and volumes begin with."""
-        return f"observatory-{self.config.environment}"
 
     @property
     def labels(self) -> dict[str, str]:
@@ -121,9 +103,9 @@ class Backups:
     def run(
         self,
         *arguments: str,
+        show: Callable[[str], None] = lambda _line: None,
         volumes: Sequence[str] = (),
         environment: str = "",
-        show: Callable[[str], None] = lambda _line: None,
     ) -> Answer:
         """Run the script in a container of its own; Ctrl-C ends it first.
 
@@ -240,12 +222,11 @@ class Backups:
         """The stack's own network, where the bucket may be a neighbour; before a deployment the engine's."""
         return self.prefix if self.engine.client.networks.list(names=[f"^{self.prefix}$"]) else "bridge"
 
-    def repository(self, *arguments: str) -> Answer:
-        """An answer of restic about the repository. Raises CommandError with the reason for anything but success."""
-        answer = self.run("restic", *arguments)
-        if answer.code != 0:
-            raise self.error(answer, f"{self.place} cannot be read")
-        return answer
+    def inside(self, name: str) -> Inside | None:
+        """The program of that name, where it runs."""
+        service = self.plan.service(name)
+        found = InContainer(service, self.engine, self.prefix) if service else None
+        return found if found and found.runs else None
 
     @property
     def place(self) -> str:
@@ -253,28 +234,3 @@ class Backups:
         assert self.config.backup
         to = self.config.backup.to
         return to.folder or backup.repository(to.bucket)
-
-    def error(self, answer: Answer, what: str) -> CommandError:
-        """What went wrong in a container, in one line, and what to do about it."""
-        reasons = {
-            WRONG_PASSWORD: ("the password does not open it", "set the secret that `backup.password` names, as it was"),
-            NO_REPOSITORY: ("there is no backup", "is `backup.to` right? is the disk mounted?"),
-            LOCKED: ("somebody else works on it", "wait for the end of that run; a dead one's lock ends by itself"),
-        }
-        if answer.code in reasons:
-            reason, hint = reasons[answer.code]
-            return CommandError(f"{what}: {reason}", hint)
-        lines = [line.strip() for line in answer.errors.splitlines() if line.strip()]
-        told = next(
-            (line for line in reversed(lines) if "Fatal" in line or "error" in line), lines[-1] if lines else ""
-        )
-        full = any("no space left" in line for line in lines)
-        return CommandError(f"{what}: {_plain(told) or f'exit code {answer.code}'}", "make room there" if full else "")
-
-
-def _plain(line: str) -> str:
-    """The message of a line that may be JSON."""
-    with suppress(ValueError, TypeError, AttributeError):
-        content: Any = json.loads(line)
-        line = str(content.get("message") or content.get("error", {}).get("message") or line)
-    return line.removeprefix("Fatal: ").removeprefix("error: ")

@@ -11,6 +11,7 @@ import tarfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
@@ -19,6 +20,8 @@ from docker.types import Mount
 from components.config import StackConfig
 from components.config.alerting import Alerting
 from components.config.high_availability import HighAvailability
+from components.config.kubernetes import Monitor
+from components.config.platform import namespaces
 from components.config.products import Docker, Exporters, Ports, Retention, Tracing
 from components.config.storage import Storage
 from components.plan import image_catalogue, plan_stack
@@ -34,6 +37,41 @@ _ASKED = ("alertmanager", "prometheus")
 """What answers for the copy. Grafana's database is read without it."""
 
 
+def _closed_cluster(config: StackConfig) -> dict[str, Any]:
+    nothing = Monitor(kubelet=False, api_server=False, dns=False, workloads=False)
+    own = {"namespace": f"{namespaces(config)[0][:57]}-drill", "monitor": nothing, "ingress": None, "gateway": None}
+    return {**own, "trace_namespaces": (), "sample_namespaces": ()}
+
+
+def closed(config: StackConfig) -> StackConfig:
+    """A stack with the values of the first, but for all by which it would reach anybody, or be reached."""
+    ports = {name: None for name in Ports.model_fields if name != "bind_address"}
+    cluster = config.kubernetes
+    return config.model_copy(
+        update={
+            "environment": f"{config.environment[:50]}-drill",
+            "docker": Docker(host=config.docker.host),
+            "kubernetes": cluster.model_copy(update=_closed_cluster(config)) if cluster else None,
+            "access": None,
+            "ports": Ports(**ports),  # type: ignore[arg-type]
+            # Or old samples would go before anybody has asked for them.
+            "retention": Retention(time="50y"),
+            "storage": Storage(),
+            "alerting": Alerting(),
+            "high_availability": HighAvailability(),
+            "tracing": Tracing(backend="none"),
+            "exporters": Exporters(node=False, blackbox=False, cadvisor=False),
+            "services": (),
+            "federation": (),
+            "probes": (),
+            "rule_files": (),
+            "dashboard_files": {},
+            "demo": False,
+            "backup": None,
+        }
+    )
+
+
 @dataclass(frozen=True)
 class DrillStack:
     """The second stack."""
@@ -45,26 +83,7 @@ class DrillStack:
     @classmethod
     def beside(cls, config: StackConfig, engine: Engine) -> DrillStack:
         """With the values of the first, but for all by which it would reach anybody."""
-        closed = {name: None for name in Ports.model_fields if name != "bind_address"}
-        own = config.model_copy(
-            update={
-                "environment": f"{config.environment[:50]}-drill",
-                "docker": Docker(host=config.docker.host),
-                "access": None,
-                "ports": Ports(**closed),  # type: ignore[arg-type]
-                # Or old samples would go before anybody has asked for them.
-                "retention": Retention(time="50y"),
-                "storage": Storage(),
-                "alerting": Alerting(),
-                "high_availability": HighAvailability(),
-                "tracing": Tracing(backend="none"),
-                "exporters": Exporters(node=False, blackbox=False, cadvisor=False),
-                "services": (),
-                "probes": (),
-                "demo": False,
-                "backup": None,
-            }
-        )
+        own = closed(config)
         return cls(engine, own, plan_stack(own, image_catalogue(own)))
 
     @property

@@ -18,13 +18,15 @@ from components.services import backup, grafana_dump
 from components.spec import Plan, Service
 from operations import console
 from operations.backups import grafana_database
-from operations.backups.backup import size_text
 from operations.backups.containers import Backups
-from operations.backups.snapshots import Snapshot, chosen, read_check, snapshots, told
+from operations.backups.copies import with_backup
+from operations.backups.holdings import proof
+from operations.backups.in_pods import refuse_options
+from operations.backups.restore_in_pods import restore_in_cluster
+from operations.backups.snapshots import Snapshot, chosen, read_check, size_text, snapshots, told
 from operations.errors import CommandError
-from operations.inside import Inside
+from operations.inside import InContainer, Inside
 from operations.pulumi_cli import Pulumi
-from operations.running import CheckFailed
 
 GRAFANA_VOLUME = "grafana-data"
 START_PATIENCE = 180
@@ -44,6 +46,12 @@ class Target:
         """What names of its containers and volumes begin with."""
         return f"observatory-{self.config.environment}"
 
+    def inside(self, backups: Backups, name: str) -> Inside | None:
+        """Its program of that name, where it runs."""
+        service = self.plan.service(name)
+        found = InContainer(service, backups.engine, self.prefix) if service else None
+        return found if found and found.runs else None
+
     def owners(self, volumes: Sequence[str]) -> dict[str, Service]:
         """Volume to its service; those that this stack has no use for are missing."""
         return {
@@ -57,7 +65,7 @@ class Target:
 def check_engine(source: StackConfig, target: Target) -> None:
     """The engine that has the copies has to have the volumes, too. Raises CommandError."""
     if target.config.platform != "docker":
-        raise CommandError(f"{target.stack} is not on Docker; copies can be restored there only, so far")
+        raise CommandError(f"{target.stack} is not on Docker; into a cluster only copies of its own stack are restored")
     if target.config.docker.host != source.docker.host:
         hint = "a stack file with the other engine's `docker.host` and this one's `backup:` restores there"
         raise CommandError(f"{target.stack} is on another Docker engine than the stack of the copies", hint)
@@ -75,7 +83,11 @@ def restore_command(
     """Restore a copy of a stack, into that stack or another one."""
     start = time.monotonic()
     try:
-        backups = Backups.of(stack, place, password_file)
+        config, plan = with_backup(stack)
+        if config.kubernetes:
+            refuse_options({"[FROM]": place, "--into": into, "--password-file": password_file})
+            return restore_in_cluster(config, plan, wanted, replace, as_json)
+        backups = Backups.of(stack, config, plan, place, password_file)
         target = Target(into or stack, *plan_stack_file(into)) if into else Target(stack, backups.config, backups.plan)
         check_engine(backups.config, target)
         snapshot = chosen(snapshots(backups), wanted, backups.place)
@@ -91,7 +103,7 @@ def restore_command(
         _put_in_place(backups, target, snapshot, owners)
         if grafana_dump.VOLUME.name in owners:
             grafana_database.load(backups, target.plan, target.config.environment)
-        found = _proof(backups, target, taken)
+        found = proof(target.inside(backups, "prometheus"), target.inside(backups, "alertmanager"), taken)
     except DeploymentError as error:
         raise CommandError(str(error)) from None
     result = {
@@ -192,17 +204,3 @@ def fill(backups: Backups, snapshot: Snapshot, volume: str, environment: str) ->
     )
     if answer.code != 0:
         raise backups.error(answer, f"{volume} was not restored, and holds what it held")
-
-
-def _proof(backups: Backups, target: Target, taken: float) -> dict[str, int]:
-    """What the restored stack answers of the time at which the copy was taken."""
-    found: dict[str, int] = {}
-    prometheus, alertmanager = (target.plan.service(name) for name in ("prometheus", "alertmanager"))
-    try:
-        if prometheus and (one := Inside(backups.engine, target.prefix, prometheus)).runs:
-            found["series at that time"] = round(one.number('count({__name__!=""})', taken))
-        if alertmanager and (one := Inside(backups.engine, target.prefix, alertmanager)).runs:
-            found["silences"] = len(one.silences())
-    except CheckFailed as error:
-        raise CommandError(f"the copy is in place, but {error.detail}", "see its log: docker logs") from None
-    return found

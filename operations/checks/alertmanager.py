@@ -68,17 +68,18 @@ def test_alert_delivered(running: Running) -> str:
     endpoint = running.endpoint(NAME)
     identity = uuid.uuid4().hex
     now = datetime.now(UTC)
-    turn = _turn(endpoint)
-    sent, failed = _counts(endpoint)
+    turn = running.until(lambda: _turn(endpoint))
+    sent, failed = running.until(lambda: _counts(endpoint))
     resolved = False
     try:
         # It ends by itself should this program be killed.
         ends = now + timedelta(seconds=running.patience + turn + 60)
-        endpoint.post_json("/api/v2/alerts", [_alert(identity, now, ends)])
+        # Twice the same alert is one, so that a busy Alertmanager may be asked again.
+        running.until(lambda: endpoint.post_json("/api/v2/alerts", [_alert(identity, now, ends)]))
         running.until(lambda: _has_arrived(endpoint, identity))
         running.until(lambda: _delivered(endpoint, sent + 1, failed, "the test alert"), longer=turn)
+        running.until(lambda: _resolve(endpoint, identity, now))
         resolved = True
-        _resolve(endpoint, identity, now)
         running.until(lambda: _delivered(endpoint, sent + 2, failed, "the end of the test alert"), longer=2 * turn)
     finally:
         if not resolved:
@@ -156,7 +157,7 @@ def runs_planned_configuration(running: Running) -> str:
     actual = load(running.endpoint(NAME).get_json("/api/v2/status")["config"]["original"])
     found = list(differences(load(planned), actual))
     if found:
-        raise CheckFailed(listed(found), UPDATE)
+        raise FailedForGood(listed(found), UPDATE)
     return "alertmanager.yml"
 
 
@@ -188,5 +189,5 @@ CHECKS = (
     Check("alertmanager answers", ready, answers=NAME),
     Check("the dead man's switch fires", watchdog_fires, (NAME,)),
     Check("a test alert is delivered and resolves", test_alert_delivered, (NAME,), patient=False),
-    Check("alertmanager runs the planned configuration", runs_planned_configuration, (NAME,), patient=False),
+    Check("alertmanager runs the planned configuration", runs_planned_configuration, (NAME,)),
 )

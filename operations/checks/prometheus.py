@@ -18,6 +18,8 @@ from operations.running import UPDATE, Check, CheckFailed, FailedForGood, NotChe
 NAME = "prometheus"
 _SHOWN = 10
 """Findings that are listed; more would bury the rest of the report."""
+RESENT = 60.0
+"""Seconds after which a firing alert is sent again: Prometheus' `--rules.alert.resend-delay`, left at its default."""
 
 
 def listed(findings: list[str]) -> str:
@@ -117,28 +119,45 @@ def _alertmanagers(plan: Plan) -> list[str]:
 
 
 def no_notification_fails(running: Running) -> str:
-    """Neither the way to Alertmanager nor one of its channels has failed in the last minutes."""
-    query = (
-        "sum by (receiver_name, integration) (increase(alertmanager_notifications_failed_total[5m])) > 0"
-        " or sum by (alertmanager) (increase(prometheus_notifications_errors_total[5m])) > 0"
-        " or sum by (job) (increase(prometheus_notifications_dropped_total[5m])) > 0"
-    )
-    failing, planned = [], planned_receivers(running.plan)
-    for series in running.endpoint(NAME).prometheus("/api/v1/query", query=query)["result"]:
-        metric = series["metric"]
-        if "integration" in metric:
-            if metric.get("receiver_name") not in planned:
-                continue  # an earlier configuration's, which Prometheus still remembers
-            failing.append(f"channel {metric.get('receiver_name', '?')} ({metric['integration']})")
-        else:
-            failing.append(f"Prometheus to {metric.get('alertmanager', 'Alertmanager')}")
+    """No channel has failed in the last minutes, and Prometheus gets rid of its alerts."""
+    query = "sum by (receiver_name, integration) (increase(alertmanager_notifications_failed_total[5m])) > 0"
+    planned = planned_receivers(running.plan)
+    failing = [
+        f"channel {metric['receiver_name']} ({metric.get('integration', '?')})"
+        for metric in _metrics(running, query)
+        # Others are an earlier configuration's, which Prometheus still remembers.
+        if metric.get("receiver_name") in planned
+    ]
     if failing:
         raise FailedForGood(
             f"notifications failed in the last 5 minutes: {', '.join(failing)}",
-            "see Alertmanager's log for the reason; is the channel's secret still valid, and can it be reached?\n"
-            "right after a restart of Alertmanager this passes by itself within 5 minutes",
+            "see Alertmanager's log for the reason; is the channel's secret still valid, and can it be reached?",
         )
+    scrape = running.config.scrape
+    # The next attempt is made with the first evaluation after that time, and seen by a scrape.
+    turn = RESENT + seconds(scrape.evaluation_interval or scrape.interval) + 2 * seconds(scrape.interval)
+    _alerts_arrive(running, f"{turn:.0f}s")
     return "none in 5 minutes"
+
+
+def _alerts_arrive(running: Running, recent: str) -> None:
+    """Firing alerts are sent again: what failed before, while Alertmanager started, has arrived since."""
+    query = (
+        f"sum by (alertmanager) (increase(prometheus_notifications_errors_total[{recent}])) > 0"
+        f" or sum by (job) (increase(prometheus_notifications_dropped_total[{recent}])) > 0"
+    )
+    failing = sorted({metric.get("alertmanager", "Alertmanager") for metric in _metrics(running, query)})
+    if failing:
+        raise CheckFailed(
+            f"notifications failed in the last {recent}: Prometheus to {', '.join(failing)}",
+            "does Alertmanager answer? Prometheus' log has the reason\n"
+            "right after a start of Alertmanager this passes by itself once the alerts were sent again",
+        )
+
+
+def _metrics(running: Running, query: str) -> list[dict[str, str]]:
+    found = running.endpoint(NAME).prometheus("/api/v1/query", query=query)["result"]
+    return [series["metric"] for series in found]
 
 
 def planned_receivers(plan: Plan) -> set[str]:
@@ -164,9 +183,9 @@ def runs_planned_configuration(running: Running) -> str:
         actual = as_planned(running.config, planned, actual)
     found = list(differences(planned, actual))
     if found:
-        raise CheckFailed(listed(found), UPDATE)
+        raise FailedForGood(listed(found), UPDATE)
     if not endpoint.prometheus("/api/v1/status/runtimeinfo").get("reloadConfigSuccess", True):
-        raise CheckFailed("the last reload was rejected; Prometheus runs with the configuration before it", UPDATE)
+        raise FailedForGood("the last reload was rejected; Prometheus runs with the configuration before it", UPDATE)
     return "prometheus.yml"
 
 
@@ -192,7 +211,7 @@ def runs_planned_rules(running: Running) -> str:
             problems += [f"{path}: {name}: another {part} runs" for part in _changed(endpoint, rule, loaded)]
     problems += [f"rules/{file}: {rule['name']} runs, but is not planned" for (file, _, _), rule in actual.items()]
     if problems:
-        raise CheckFailed(listed(problems), UPDATE)
+        raise FailedForGood(listed(problems), UPDATE)
     return f"{sum(counters.values()) + len(counters)} rules"
 
 
@@ -223,6 +242,6 @@ CHECKS = (
     Check("a query answers", query_answers, (NAME,)),
     Check("prometheus sends to alertmanager", knows_alertmanager, (NAME,)),
     Check("no notification fails", no_notification_fails, (NAME,)),
-    Check("prometheus runs the planned configuration", runs_planned_configuration, (NAME,), patient=False),
-    Check("prometheus runs the planned rules", runs_planned_rules, (NAME,), patient=False),
+    Check("prometheus runs the planned configuration", runs_planned_configuration, (NAME,)),
+    Check("prometheus runs the planned rules", runs_planned_rules, (NAME,)),
 )

@@ -42,7 +42,8 @@ def otlp_export(trace: str, span: str, now: int) -> dict[str, Any]:
 def trace_found_again(running: Running) -> str:
     """A new trace goes in by OTLP over HTTP and comes out of the storage with its span."""
     trace, span = secrets.token_hex(16), secrets.token_hex(8)
-    answer = running.endpoint(OTLP).post_json("/v1/traces", otlp_export(trace, span, time.time_ns()))
+    export = otlp_export(trace, span, time.time_ns())
+    answer = running.until(lambda: running.endpoint(OTLP).post_json("/v1/traces", export))
     rejected = (answer.json() or {}).get("partialSuccess", {}) if answer.content else {}
     if int(rejected.get("rejectedSpans", 0)):
         raise FailedForGood(f"Jaeger rejected the span: {rejected.get('errorMessage', '')}", "see Jaeger's log")

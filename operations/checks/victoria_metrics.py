@@ -9,8 +9,8 @@ NAME = "victoria-metrics"
 
 
 def ready(running: Running) -> str:
-    """It serves."""
-    running.endpoint(NAME).get("/health")
+    """It serves; of a cluster, what answers queries."""
+    running.endpoint(NAME).get("/api/v1/status/buildinfo")
     return running.endpoint(NAME).url
 
 

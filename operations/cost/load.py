@@ -8,8 +8,9 @@ from components.config import StackConfig
 from components.config.base import seconds
 from components.rules import chosen_groups
 from components.series import Circumstances, sources
-from components.sizing import DAY, GIB, SAMPLE_BYTES, load_of, needs
+from components.sizing import DAY, GIB, load_of, needs
 from components.sizing_bucket import bucket_growth
+from components.sizing_remote import kept_elsewhere, remote_needs
 from components.spec import Plan
 from operations.consistency import dashboards, grafana_of
 from operations.cost.prices import Range
@@ -84,7 +85,7 @@ class CostLoad:
 def cost_load(config: StackConfig, plan: Plan, usage: Usage) -> CostLoad:
     """The load of a planned stack; products that are withheld on this machine count."""
     services = (*plan.services, *plan.withheld)
-    products = [service.name for service in services]
+    products = [service.group for service in services]
     groups = chosen_groups(config, products)
     found = sources(config, products, groups, usage.circumstances)
     load = load_of(found, seconds(config.retention_time), usage.queries)
@@ -101,14 +102,13 @@ def cost_load(config: StackConfig, plan: Plan, usage: Usage) -> CostLoad:
             low, high = max(low, 12 * growth.month[0]), max(high, 12 * growth.month[1])
         bucket = ((low + growth.noncurrent[0]) / GB, (high + growth.noncurrent[1]) / GB)
         kept = max([kept, 365 * DAY if growth.forever else 0, *(end.age for end in growth.ends)])
-    elsewhere = _elsewhere(config)
-    kept = max(kept, elsewhere)
-    if elsewhere and config.storage.bucket:  # where that database keeps its samples, in place of a disk
-        bucket = (load.rate * SAMPLE_BYTES[0] * elsewhere / GB, load.rate * SAMPLE_BYTES[1] * elsewhere / GB)
-        elsewhere = 0.0
+    kept = max(kept, kept_elsewhere(config))
+    remote = remote_needs(config, load, replicas)
+    if "bucket" in remote:
+        bucket = (remote["bucket"][0] / GB, remote["bucket"][1] / GB)
     stored = [
-        (replicas * need + traces + load.rate * size * elsewhere) / GB
-        for need, size in zip((disk.floor or 0.0, disk.plan or 0.0), SAMPLE_BYTES, strict=True)
+        (replicas * need + traces + elsewhere) / GB
+        for need, elsewhere in zip((disk.floor or 0.0, disk.plan or 0.0), remote.get("disk", (0.0, 0.0)), strict=True)
     ]
     return CostLoad(
         series=load.series,
@@ -128,9 +128,3 @@ def cost_load(config: StackConfig, plan: Plan, usage: Usage) -> CostLoad:
         bucket=bucket,
         retention=kept,
     )
-
-
-def _elsewhere(config: StackConfig) -> float:
-    """Seconds that a database of the stack keeps samples which Prometheus sends to it; it shows replicas' as one."""
-    kept = getattr(getattr(config.storage, config.storage.backend, None), "retention", None)
-    return seconds(kept) if isinstance(kept, str) else 0.0

@@ -13,6 +13,7 @@ from components.config import StackConfig
 from components.config.base import seconds
 from components.config.load import stack_name
 from components.config.platform import namespaces
+from components.services.demo import monitored
 from components.spec import Plan
 from operations.results import Result
 from operations.running import CheckFailed
@@ -117,6 +118,15 @@ class Facts:
         """The command that makes a changed stack file run."""
         return f"pulumi up --stack {self.pulumi_stack}"
 
+    def service_key(self, job: str) -> str:
+        """Where the stack file says something about a job: `services[2]`; empty for programs of the stack and the demo.
+
+        The demo's services are planned among the user's, and yet have no place in the file.
+        """
+        names = [service.name for service in self.config.services]
+        ours = self.config.demo and job in {service.name for service in monitored()}
+        return f"services[{names.index(job)}]" if job in names and not ours else ""
+
     def logs(self, service: str) -> str:
         """The command that shows a program's log."""
         if self.config.kubernetes:
@@ -153,7 +163,10 @@ class Facts:
 
     @property
     def settled(self) -> bool:
-        """Whether Prometheus has run for so long that what it still does not know is missing."""
+        """Whether Prometheus has run for so long that what it still does not know is missing.
+
+        An alert that it could not send at its start, as nobody listened yet, it sends again after a minute.
+        """
         begun, interval = self.answers.get("runtime", {}).get("startTime"), self.config.scrape
-        patience = 3 * seconds(interval.evaluation_interval or interval.interval) + 30
+        patience = 60 + 3 * seconds(interval.evaluation_interval or interval.interval)
         return bool(begun) and self.now - datetime.fromisoformat(begun[:19] + "+00:00").timestamp() > patience

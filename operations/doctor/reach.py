@@ -45,6 +45,8 @@ def service_of(facts: Facts, endpoint: str) -> str:
     names = {"otlp": "jaeger", "grafana-login": "grafana"}
     if endpoint == "thanos":
         return "thanos-query-frontend" if facts.plan.service("thanos-query-frontend") else "thanos-query"
+    if endpoint == "victoria-metrics" and facts.config.storage.victoria_cluster:
+        return "vmselect"
     return names.get(endpoint, endpoint)
 
 

@@ -12,17 +12,17 @@ _MANY = r"too many open files"
 
 def cardinality(facts: Facts) -> Iterator[Finding]:
     """A service with more series than its budget, or a Prometheus whose series have doubled."""
-    budgets = {service.name: (index, service.series_budget) for index, service in enumerate(facts.config.services)}
+    budgets = {service.name: service.series_budget for service in facts.config.services}
     for series in facts.queries["cardinality"]:
         job = series.labels.get("job", "")
-        if job in budgets and series.value > budgets[job][1]:
-            index, budget = budgets[job]
-            saw = f"job {job} has {series.value:.0f} series, its budget is {budget}; {_most(facts)}"
+        if job in budgets and series.value > budgets[job]:
+            saw = f"job {job} has {series.value:.0f} series, its budget is {budgets[job]}; {_most(facts)}"
+            key = facts.service_key(job)
             remedy = (
-                f"no user ids, times or whole paths as labels; `services[{index}].drop` for metrics nobody needs,\n"
-                f"or a higher `services[{index}].series_budget`"
+                f"no user ids, times or whole paths as labels; `{key}.drop` for metrics nobody needs,\n"
+                f"or a higher `{key}.series_budget`"
             )
-            yield Finding(job, saw, remedy)
+            yield Finding(job, saw, remedy if key else "it is a service of the demo: `demo: false` takes them all away")
 
 
 def growth(facts: Facts) -> Iterator[Finding]:

@@ -47,10 +47,7 @@ def _failing(facts: Facts, diagnosis: str, remedy: Callable[[Facts, Target], str
 
 
 def _service_key(facts: Facts, target: Target) -> str:
-    """Where the stack file says something about a target; empty for the stack's own programs."""
-    job = job_of(facts.config, target["scrapePool"])
-    names = [service.name for service in facts.config.services]
-    return f"services[{names.index(job)}]" if job in names else ""
+    return facts.service_key(job_of(facts.config, target["scrapePool"]))
 
 
 def _to_reach(facts: Facts, target: Target) -> str:
@@ -82,11 +79,13 @@ def _more_time(facts: Facts, target: Target) -> str:
 
 
 def _higher_limit(facts: Facts, target: Target) -> str:
-    key = _service_key(facts, target) or "services[]"
+    key = _service_key(facts, target)
+    most = f"curl -s {target['scrapeUrl']} | cut -d'{{' -f1 | sort | uniq -c | sort -n | tail"
+    if not key:
+        return f"which metric has so many series? {most}"
     return (
-        f"labels with ever new values (user ids, times, whole paths) first: curl -s {target['scrapeUrl']} | "
-        f"cut -d'{{' -f1 | sort | uniq -c | sort -n | tail\nthen `{key}.drop`, or a higher `{key}.sample_limit`, "
-        "`label_limit`, `target_limit`"
+        f"labels with ever new values (user ids, times, whole paths) first: {most}\n"
+        f"then `{key}.drop`, or a higher `{key}.sample_limit`, `label_limit`, `target_limit`"
     )
 
 
@@ -130,19 +129,18 @@ def without_targets(facts: Facts) -> Iterator[Finding]:
     for job in scrape_jobs(facts.plan):
         name = job["job_name"]
         if name not in pools:
-            service = next((each for each in facts.config.services if each.name == name), None)
-            where = f"`services[{facts.config.services.index(service)}].discovery`" if service else "the planned job"
+            key = facts.service_key(name)
+            where = f"`{key}.discovery`" if key else "the planned job"
             yield Finding(name, "its discovery finds no target", f"check {where}; was it deployed? {facts.deploy}")
 
 
 def empty(facts: Facts) -> Iterator[Finding]:
     """A target that answers well, and with no sample that is kept."""
     for series in facts.queries["target-empty"]:
-        names = [service.name for service in facts.config.services]
         job = series.labels.get("job", "")
-        if job not in names:
+        key = facts.service_key(job)
+        if not key:
             continue  # programs of the stack may have nothing to tell yet
-        key = f"services[{names.index(job)}]"
         yield Finding(
             series.where,
             f"job {job}: scraped without an error, and no sample is kept of it",
@@ -165,7 +163,9 @@ def discovery(facts: Facts) -> Iterator[Finding]:
     for series in facts.queries["discovery-failing"]:
         what = series.labels.get("mechanism") or series.labels.get("config") or series.labels.get("scrape_job", "?")
         saw = f"discovery of {what} failed {series.value:.0f} times in the last minutes; new targets are not found"
-        yield Finding("prometheus", saw, f"{facts.logs('prometheus')}\nthen `services[].discovery` of the stack file")
+        pool = series.labels.get("config") or series.labels.get("scrape_job", "")
+        key = facts.service_key(job_of(facts.config, pool)) or "services[]"
+        yield Finding("prometheus", saw, f"{facts.logs('prometheus')}\nthen `{key}.discovery` of the stack file")
 
 
 _NEEDS = ("prometheus",)

@@ -13,7 +13,7 @@ from operations.drill.rules import LABEL
 from operations.drill.server import Server
 from operations.http import Endpoint
 from operations.results import Result, Status
-from operations.running import CheckFailed
+from operations.running import CheckFailed, FailedForGood
 
 _COUNT = re.compile(r"^(alertmanager_notifications(?:_failed)?_total)\{(.*)\} (\S+)$", re.MULTILINE)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -144,12 +144,24 @@ class Follower:
         longer: float = 0.0,
     ) -> None:
         deadline = time.monotonic() + self.patience + longer
-        while not (server.running() and question()):
+        while not (server.running() and self._holds(question, deadline)):
             if time.monotonic() > deadline:
                 raise Missed(f"{problem} after {self.patience + longer:.0f} s", remedy)
             time.sleep(_PAUSE)
         followed.steps[name] = time.monotonic() - start
         self.show(f"{followed.alert}: {name} after {followed.steps[name]:.1f} s")
+
+    @staticmethod
+    def _holds(question: Callable[[], bool], deadline: float) -> bool:
+        """Raises CheckFailed where there is no answer once time is up; until then it may be a busy moment."""
+        try:
+            return question()
+        except FailedForGood:
+            raise
+        except CheckFailed:
+            if time.monotonic() > deadline:
+                raise
+            return False
 
     def _sent(self, followed: Followed, before: Counts) -> bool:
         """Whether every integration of its receivers has tried one more; failed ones are counted here, too."""

@@ -91,8 +91,8 @@ def datadog_command(
     sources: Sequence[Path], out: Path, environment: str, team: str, folder: str, force: bool, as_json: bool
 ) -> int:
     """Dashboards and monitors of Datadog."""
+    from operations.migrate.datadog.dashboards import migrate_dashboard
     from operations.migrate.datadog.monitors import Monitors, is_monitor
-    from operations.migrate.datadog.widgets import migrate_dashboard
     from operations.migrate.grafana.boards import safe_folder
     from operations.migrate.sources import json_files, read_json
 

@@ -32,7 +32,7 @@ _AT_ONCE = 8
 
 def planned_dashboards(config: StackConfig, plan: Plan) -> list[Shown]:
     """The dashboards that the stack provisions, built with its limits, in the order of the stack file."""
-    on = subjects_on(config, [service.name for service in (*plan.services, *plan.withheld)])
+    on = subjects_on(config, [service.group for service in (*plan.services, *plan.withheld)])
     return [Shown(each.file, each.folder, json.loads(each.text)) for each in shown_dashboards(config, on)]
 
 

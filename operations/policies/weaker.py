@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from operations.policies.model import Aspect
-from operations.report.data import copies_changes, kept_text, retentions
+from operations.report.data import copies_changes
+from operations.report.retentions import kept_text, retentions
 from operations.report.rules import rule_changes
 from operations.report.snapshot import Program, Snapshot
 from operations.units import with_unit

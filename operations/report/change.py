@@ -53,6 +53,8 @@ class Change:
     after: str = ""
     danger: str = ""
     """A key of DANGERS, or nothing."""
+    alike: str = ""
+    """What all changes of one cause have in common, as it is said of many; people are told these as one."""
 
 
 def joined(changes: Iterable[Change], most: int = 4) -> list[Change]:

@@ -14,12 +14,13 @@ from operations.policies.check import Plans
 from operations.report.base import base_of
 from operations.report.change import SECTIONS, Change
 from operations.report.compare import compared
-from operations.report.deployed import IN_CLUSTER, NOTE, comparable, comparable_cluster, deployed_of
+from operations.report.deployed import IN_CLUSTER, NOTE, OPERATED, comparable, comparable_cluster, deployed_of
 from operations.report.markdown import markdown
 from operations.report.policy import policy_changes
 from operations.report.report import Report, Reports, as_json, dangers_named, sentence
 from operations.report.snapshot import Snapshot, of_plan, taken
 from operations.report.terminal import lines
+from toolchain.progress import Progress
 
 DEPLOYED = "deployed"
 Form = Literal["terminal", "markdown", "json"]
@@ -27,13 +28,20 @@ Form = Literal["terminal", "markdown", "json"]
 
 def reported(stacks: Sequence[str], base: str, fail_on: Sequence[str] = (), today: date | None = None) -> Reports:
     """The reports on stacks. Bad stack files, revisions and names are errors before anything is planned elsewhere."""
-    gate = dangers_named(fail_on)
+    gate, progress = dangers_named(fail_on), Progress(passing=True)
     if base == DEPLOYED:
-        reports = [_beside_deployed(stack) for stack in stacks]
+        reports = []
+        for stack in stacks:
+            with progress.step(stack, "compared with what is deployed", "compared"):
+                reports.append(_beside_deployed(stack))
         described = "what is deployed"
     else:
-        after = [taken(stack) for stack in stacks]
-        found = base_of(base, stacks)
+        after = []
+        for stack in stacks:
+            with progress.step(stack, "planned as it is now", "planned"):
+                after.append(taken(stack))
+        with progress.step(", ".join(stacks), f"planned as {base} has it", "planned"):
+            found = base_of(base, stacks)
         described = f"{base} ({found.commit[:10]})" if not found.commit.startswith(base) else base
         notes = (found.note,) if found.note else ()
         reports = [
@@ -41,7 +49,9 @@ def reported(stacks: Sequence[str], base: str, fail_on: Sequence[str] = (), toda
             for stack, old, new, renamed in zip(stacks, found.snapshots, after, found.renamed, strict=True)
         ]
     day, plans = today or datetime.now(UTC).date(), Plans()
-    return Reports(described, tuple(_with_policy(report, day, plans) for report in reports), gate)
+    with progress.step("policy", "stacks compared with each other", "compared"):
+        judged = tuple(_with_policy(report, day, plans) for report in reports)
+    return Reports(described, judged, gate)
 
 
 def _beside_deployed(stack: str) -> Report:
@@ -58,7 +68,11 @@ def _beside_deployed(stack: str) -> Report:
     from operations.report.deployed_cluster import snapshot_of_plan
 
     after = comparable_cluster(after, snapshot_of_plan(config, plan), before)
-    return _report(stack, before, after, DEPLOYED, (NOTE, IN_CLUSTER))
+    if before.operated != after.operated:
+        which = "by" if before.operated else "without"
+        told = f"--base deployed: {stack} is deployed {which} the Prometheus operator, and planned the other way"
+        raise CommandError(told, "name a revision: of what the operator runs not everything can be read")
+    return _report(stack, before, after, DEPLOYED, (NOTE, IN_CLUSTER, *([OPERATED] if before.operated else [])))
 
 
 def _report(

@@ -8,11 +8,13 @@ from operations.report.change import SECTIONS, Change
 from operations.report.dashboards import dashboard_changes
 from operations.report.data import data_changes
 from operations.report.programs import effect_changes, open_changes, program_changes, secret_changes
+from operations.report.reach import reach_changes
 from operations.report.routes import route_changes, silence_changes
 from operations.report.rules import rule_changes
 from operations.report.scraping import job_changes
 from operations.report.size import size_changes
 from operations.report.snapshot import Snapshot
+from operations.report.stores import store_changes
 
 _PARTS = (
     rule_changes,
@@ -24,6 +26,8 @@ _PARTS = (
     program_changes,
     open_changes,
     data_changes,
+    reach_changes,
+    store_changes,
     effect_changes,
     secret_changes,
 )

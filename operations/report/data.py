@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from components.config.base import duration_text, seconds, size_bytes
+from components.config.base import duration_text
+from components.config.storage import DAY
 from operations.report.change import Change
-from operations.report.flat import file_of, flat
+from operations.report.retentions import kept_text, retentions
 from operations.report.snapshot import Copies, Snapshot, Stated
 from operations.units import with_unit
 
@@ -31,7 +32,8 @@ def data_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     if old.place != new.place:
         yield Change("data", "place", "all data stays behind", old.place, new.place, _LOSS)
     if old.bucket != new.bucket:
-        what = "another bucket" if old.bucket and new.bucket else "left" if old.bucket else "new"
+        left = "left; what is in it stays there"
+        what = "another bucket" if old.bucket and new.bucket else left if old.bucket else "new"
         yield Change("data", "bucket", what, old.bucket, new.bucket, _LOSS if old.bucket else "")
     yield from _bucket_care(old, new)
     if None not in (old.storage_class, new.storage_class) and old.storage_class != new.storage_class:
@@ -43,6 +45,10 @@ def data_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
 def _bucket_care(old: Stated, new: Stated) -> Iterator[Change]:
     """How the stack's own bucket keeps what is deleted, and whether it goes with the stack."""
     mine, other = old.deleted_kept, new.deleted_kept
+    if old.bucket == new.bucket and (mine is None) != (other is None):
+        taken = "made and kept by the stack from now on; one that exists needs `adopt: true`"
+        given = "no longer the stack's own: it is only used, and stays as it is set up"
+        yield Change("data", "bucket", given if other is None else taken, old.bucket, "")
     if mine is not None and other is not None and mine != other:
         what = "kept for less" if other < mine else "kept for more"
         yield Change(
@@ -64,7 +70,7 @@ def _volumes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
             yield Change("data", f"volume {name}", "no longer used", mine, "", _LOSS)
         elif name not in old:
             yield Change("data", f"volume {name}", "new", "", other)
-        elif old[name] != new[name]:
+        elif None not in (old[name], new[name]) and old[name] != new[name]:  # on another platform it is another one
             shrinks = (new[name] or 0) < (old[name] or 0)
             yield Change(
                 "data", f"volume {name}", "shrinks" if shrinks else "grows", mine, other, _LOSS if shrinks else ""
@@ -93,10 +99,15 @@ def copies_changes(old: Copies | None, new: Copies | None) -> Iterator[Change]:
         return
     if old.to != new.to:
         yield Change("data", "backup", "goes elsewhere; older copies stay where they are", old.to, new.to)
+    elif old.password != new.password and old.password and new.password:
+        what = "opened by another secret: unless its value is the old one, no copy can be made in that place"
+        yield Change("data", "backup", what, old.password, new.password, _FEWER)
     if old.period != new.period:
         rarer = new.period > old.period
         what = "rarer" if rarer else "more often"
         yield Change("data", "backup", what, _every(old), _every(new), _FEWER if rarer else "")
+    elif old.begins != new.begins:
+        yield Change("data", "backup", "at another time", _every(old), _every(new))
     for unit, count in new.keep.items():
         before = old.keep.get(unit, 0)
         if before != count:
@@ -108,53 +119,6 @@ def copies_changes(old: Copies | None, new: Copies | None) -> Iterator[Change]:
 
 
 def _every(copies: Copies) -> str:
+    if copies.period == DAY:
+        return f"each day at {copies.begins // 3600:02}:{copies.begins % 3600 // 60:02} UTC"
     return f"every {duration_text(copies.period)}"
-
-
-def retentions(snapshot: Snapshot) -> dict[str, float]:
-    """How long, or how much, is kept of what, by its name: seconds, or bytes where the name ends in `size`."""
-    return {**_samples(snapshot), **_elsewhere(snapshot), **_cortex(snapshot), **_traces(snapshot)}
-
-
-def _samples(snapshot: Snapshot) -> dict[str, float]:
-    """Of Prometheus' own disk."""
-    storage = file_of(snapshot, "prometheus", "prometheus.yml").get("storage") or {}
-    kept = (storage.get("tsdb") or {}).get("retention") or {}
-    if not kept:
-        return {}
-    found = {"samples on disk": seconds(kept["time"])} if "time" in kept else {}
-    return {**found, "samples on disk, size": size_bytes(kept["size"]) if "size" in kept else float("inf")}
-
-
-def _elsewhere(snapshot: Snapshot) -> dict[str, float]:
-    """Of the bucket, by resolution, and of VictoriaMetrics."""
-    found = {}
-    for program, option, name in (
-        ("thanos-compact", "--retention.resolution-", "samples in the bucket, "),
-        ("victoria-metrics", "-retentionPeriod", "samples in VictoriaMetrics"),
-    ):
-        planned = snapshot.programs.get(program)
-        for argument in planned.fixed.get("arguments", ()) if planned else ():
-            if argument.startswith(option):
-                which, _, value = argument.removeprefix(option).partition("=")
-                found[f"{name}{which}"] = float("inf") if value == "0d" else seconds(value)
-    return found
-
-
-def _cortex(snapshot: Snapshot) -> dict[str, float]:
-    limits = file_of(snapshot, "cortex", "cortex.yaml").get("limits") or {}
-    kept = limits.get("compactor_blocks_retention_period")
-    return {"samples in Cortex": seconds(str(kept)) or float("inf")} if kept is not None else {}
-
-
-def _traces(snapshot: Snapshot) -> dict[str, float]:
-    lengths = dict(flat(file_of(snapshot, "jaeger", "jaeger.yaml")))
-    found = [seconds(value) for path, value in lengths.items() if path.endswith(("ttl.spans", ".trace_ttl"))]
-    return {"traces": found[0]} if found else {}
-
-
-def kept_text(name: str, value: float) -> str:
-    """A retention for people."""
-    if value == float("inf"):
-        return "without limit"
-    return with_unit(value, "bytes") if name.endswith("size") else duration_text(value)

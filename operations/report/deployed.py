@@ -23,6 +23,9 @@ _FIXED = ("image", "user", "entrypoint", "arguments", "environment", "ports", "c
 """Of all that a container is made with, what is compared with a deployed one."""
 NOTE = "the deployed state does not tell what was estimated, who owned what, and which secrets were used: not compared"
 IN_CLUSTER = "who else in the cluster is let in, and classes of storage, are not compared either"
+OPERATED = (
+    "the operator's Prometheus has its jobs by address, its probes and where it sends alerts in a Secret: not compared"
+)
 
 
 def deployed_of(stack: str) -> tuple[Snapshot | None, bool]:

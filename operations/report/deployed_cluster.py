@@ -14,7 +14,7 @@ from components.platforms.kubernetes_files import INDEX
 from components.platforms.kubernetes_manifests import manifests
 from components.platforms.kubernetes_objects import Stack
 from components.spec import SECRET_TOKEN, Plan
-from operations.errors import CommandError
+from operations.report import deployed_operator
 from operations.report.flat import flat
 from operations.report.snapshot import Program, Snapshot
 
@@ -22,7 +22,6 @@ _WORKLOADS = ("StatefulSet", "Deployment", "DaemonSet")
 _ENCRYPTED = "4dabf18193072939515e22adb298388d"
 """Key by which Pulumi marks a value of a state that is no plain one."""
 _UNITS = {"": 1, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
-_OPERATOR = "monitoring.coreos.com/"
 
 Object = Mapping[str, Any]
 
@@ -42,8 +41,6 @@ def snapshot_of_plan(config: StackConfig, plan: Plan) -> Snapshot:
 
 
 def _snapshot(objects: Sequence[Object], protected: bool | None) -> Snapshot:
-    if any(each["apiVersion"].startswith(_OPERATOR) for each in objects):
-        raise CommandError("--base deployed: objects of the Prometheus operator are not read", "name a revision")
     maps = {_name(each): each["data"] for each in objects if each["kind"] == "ConfigMap" and _readable(each["data"])}
     sizes = {
         _name(each): _bytes(each["spec"]["resources"]["requests"]["storage"])
@@ -52,15 +49,22 @@ def _snapshot(objects: Sequence[Object], protected: bool | None) -> Snapshot:
     }
     hosts = dict(_hosts(objects))
     programs: dict[str, Program] = {}
-    instance = ""
+    instance, namespaces = "", set()
     for each in objects:
         if each["kind"] in _WORKLOADS:
             instance = each["metadata"]["labels"]["app.kubernetes.io/instance"]
+            namespaces.add(each["metadata"]["namespace"])
             programs.update(_programs(each["spec"]["template"], maps, sizes, hosts))
+    if theirs := deployed_operator.operated(objects):
+        ((name, program),) = _programs(deployed_operator.template(theirs), maps, sizes, hosts)
+        files = {**program.files, **deployed_operator.files(objects)}
+        programs[name] = program.model_copy(update={"files": files})
     return Snapshot(
         environment=instance.removeprefix("observatory-"),
         programs=programs,
         protected=protected,
+        operated=theirs is not None,
+        namespaces=tuple(sorted(namespaces, key=len)),  # that of what watches the nodes has the longer name
         login=any("--web.config.file=" in word for one in programs.values() for word in one.fixed.get("arguments", ())),
     )
 
@@ -106,13 +110,14 @@ def _programs(
             "cores": (f"{_cores(limits['cpu']):g}",),
             "memory": (f"{_bytes(limits['memory']) // 2**20} MiB",),
             "files": (notes["observatory/config-digest"],) if first and "observatory/config-digest" in notes else (),
-            "pod": _rest(pod) if first else (),
+            "pod": _rest(pod, number),
         }
         yield (
             name,
             Program(
                 image=container["image"],
                 group=name,
+                pod=pod["containers"][0]["name"],
                 memory=_bytes(limits["memory"]) // 2**20,
                 cpus=_cores(limits["cpu"]),
                 ports=hosts.get(name, {}),
@@ -141,12 +146,20 @@ def _files(name: str, pod: Object, maps: Mapping[str, Mapping[str, str]]) -> Ite
         yield from ((paths.get(key, key), text) for key, text in data.items() if key != INDEX)
 
 
-def _rest(pod: Object) -> tuple[str, ...]:
-    """All that is not told by name, a line for each value. What an API leaves out is not told: empty, false and 0."""
-    told = ("image", "command", "args", "env", "resources")
-    containers = [{key: each[key] for key in each if key not in told} for each in pod["containers"]]
-    loaders = [{key: each[key] for key in each if key != "image"} for each in pod.get("initContainers") or ()]
-    shown = {**pod, "containers": containers, "initContainers": loaders}
+def _rest(pod: Object, number: int) -> tuple[str, ...]:
+    """All that is not told by name of a container, and of the pod with its first one; a line for each value.
+
+    What an API leaves out is not told: empty, false and 0. What has a name is told by it, not by its place in a row.
+    """
+    told = ("name", "image", "command", "args", "env", "resources")
+    shown = {key: value for key, value in pod["containers"][number].items() if key not in told}
+    if number == 0:
+        loaders = {
+            each["name"]: {key: each[key] for key in each if key not in ("name", "image")}
+            for each in pod.get("initContainers") or ()
+        }
+        volumes = {each["name"]: each for each in pod.get("volumes") or ()}
+        shown = {**pod, "containers": shown, "initContainers": loaders, "volumes": volumes}
     return tuple(f"{path}={text}" for path, text in flat(shown) if text not in ("", "false", "0", "{}"))
 
 

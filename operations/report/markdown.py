@@ -57,13 +57,14 @@ def _stack(report: Report) -> Iterator[str]:
         yield "".join(f"{_plain(note)}\n" for note in report.notes)
     if report.dangers:
         lines = ["> [!WARNING]"]
-        for name, changes in report.dangers.items():
+        for name in report.dangers:
+            changes = [change for change in report.told if change.danger == name]
             lines.append(f"> **{name}**: {DANGERS[name]}")
             lines += [f"> - {_sentence(change)}" for change in changes[:_NAMED]]
             lines += [f"> - and {len(changes) - _NAMED} more"] if len(changes) > _NAMED else []
             lines.append(">")
         yield "\n".join(lines[:-1]) + "\n"
-    for section, group in groupby(report.changes, key=lambda change: change.section):
+    for section, group in groupby(report.told, key=lambda change: change.section):
         changes = list(group)
         yield _section(SECTIONS[section], changes, _FOLDED if section != "recorded" else _FOLDED_RECORDS)
 

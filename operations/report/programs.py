@@ -83,11 +83,15 @@ def _only_here(place: str) -> bool:
 
 def effect_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     """For each program that stays: a new container, and why, or files that go live without one."""
-    restarts, live = [], []
+    restarts, beside, live = [], [], []
     for name, (old, new) in _both(before, after).items():
-        keys = [key for key in dict.fromkeys((*old.fixed, *new.fixed)) if old.fixed.get(key) != new.fixed.get(key)]
+        keys = _changed(old, new)
         if keys:
             restarts.append(_restart(name, old, new, keys))
+        elif others := _changed_beside(name, before, after):
+            what = f"new container, because of what stands beside it: {listed(others)}"
+            beside.append(Change("effect", name, what, danger="restart"))
+            continue
         paths = sorted(
             path
             for path in old.files.keys() | new.files.keys()
@@ -96,7 +100,29 @@ def effect_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
         if paths and not keys:
             live.append(Change("effect", name, f"live, without a restart: {listed(paths, 4)}"))
     yield from joined(restarts)
+    yield from joined(sorted(beside, key=lambda change: change.what))
     yield from joined(live)
+
+
+def _changed(old: Program, new: Program) -> list[str]:
+    return [key for key in dict.fromkeys((*old.fixed, *new.fixed)) if old.fixed.get(key) != new.fixed.get(key)]
+
+
+def _changed_beside(name: str, before: Snapshot, after: Snapshot) -> list[str]:
+    """Other programs of its pod that come, go, or are replaced, and the pod with them."""
+    pod = after.programs[name].pod
+    mine, others = (
+        {other: program for other, program in side.programs.items() if pod and program.pod == pod and other != name}
+        for side in (before, after)
+    )
+    return [
+        other
+        for other in dict.fromkeys((*others, *mine))
+        # An older revision does not tell of pods.
+        if (other not in mine and other not in before.programs)
+        or (other not in others and other not in after.programs)
+        or (other in before.programs and other in others and _changed(before.programs[other], others[other]))
+    ]
 
 
 def _restart(name: str, old: Program, new: Program, keys: list[str]) -> Change:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from operations.errors import UsageError
+from operations.report.alike import told_together
 from operations.report.change import DANGERS, Change
 
 
@@ -25,6 +26,11 @@ class Report:
         found = {name: [change for change in self.changes if change.danger == name] for name in DANGERS}
         return {name: changes for name, changes in found.items() if changes}
 
+    @property
+    def told(self) -> list[Change]:
+        """The changes as people read them: of many that are alike one line."""
+        return told_together(self.changes)
+
 
 @dataclass(frozen=True, slots=True)
 class Reports:
@@ -37,13 +43,17 @@ class Reports:
     @property
     def failures(self) -> list[tuple[Report, Change]]:
         """What the call was told to fail on."""
-        return [
-            (report, change) for report in self.stacks for change in report.changes if change.danger in self.fail_on
-        ]
+        return [(report, change) for report in self.stacks for change in report.told if change.danger in self.fail_on]
 
 
 def dangers_named(words: Sequence[str]) -> tuple[str, ...]:
-    """The dangers in `a,b` words. A UsageError names the one that is none."""
+    """The dangers in `a,b` words. A UsageError names the one that is none.
+
+    A word without any would be a gate that lets everything through, as where a variable is empty.
+    """
+    for word in words:
+        if not word.strip(" ,"):
+            raise UsageError(f"--fail-on {word!r}: names no danger", f"dangers: {', '.join(DANGERS)}")
     names = [name.strip() for word in words for name in word.split(",") if name.strip()]
     for name in names:
         if name not in DANGERS:

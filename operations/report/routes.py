@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from components.config.base import duration_text, seconds
 from components.notes import routed_labels
+from components.promql import selectors
 from components.services.alertmanager_routes import NOBODY
 from operations.chain import receivers_of
 from operations.report.change import Change, listed
@@ -17,6 +19,8 @@ from operations.report.snapshot import Snapshot
 from operations.route import numbered, walk
 
 Labels = dict[str, str]
+_PROBE_JOB = "probe"
+"""Label `job` of every probe's series, whatever its scrape job is called."""
 _TIMINGS = {
     "group_by": "grouped by",
     "group_wait": "waits for others",
@@ -57,7 +61,7 @@ def route_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
         return
     owners = (before.stated or after.stated), (after.stated or before.stated)
     sides = [
-        _by_identity(snapshot.environment, stated.owners if stated else (), _alerts(snapshot))
+        {**_by_owner(snapshot, stated.owners if stated else ()), **_by_probe(snapshot)}
         for snapshot, stated in zip((before, after), owners, strict=True)
     ]
     moved: dict[tuple[str, str, str, str], list[Labels]] = {}
@@ -71,18 +75,41 @@ def route_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
     yield from receiver_changes(before, after)
 
 
-def _by_identity(environment: str, owners: Sequence[tuple[str, str]], alerts: Sequence[Rule]) -> dict[Any, Labels]:
+def _by_owner(snapshot: Snapshot, owners: Sequence[tuple[str, str]]) -> dict[Any, Labels]:
     """Label sets by what makes them the same on both sides: the alert, its place among those of its name, its owner.
 
     A service stays the same one when it goes to another team, of which another channel may be told.
     """
     found: dict[Any, Labels] = {}
-    for labels in routed_labels(environment, owners, alerts):
-        owner, number = labels.get("service") or labels["team"], 0
-        while (key := (labels["alertname"], "service" in labels, owner, number)) in found:
-            number += 1
-        found[key] = labels
+    alerts = [rule for rule in _alerts(snapshot) if not _of_probes(rule)]
+    for labels in routed_labels(snapshot.environment, owners, alerts):
+        owner = labels.get("service") or labels["team"]
+        found[_numbered(found, labels["alertname"], "service" in labels, owner)] = labels
     return found
+
+
+def _by_probe(snapshot: Snapshot) -> dict[Any, Labels]:
+    """The same of what probes raise, which belong to a team and to no service: a probe is known by its name."""
+    found: dict[Any, Labels] = {}
+    alerts = [rule for rule in _alerts(snapshot) if _of_probes(rule)]
+    for job in file_of(snapshot, "prometheus", "prometheus.yml").get("scrape_configs") or ():
+        own = {each.get("target_label"): each.get("replacement") for each in job.get("relabel_configs") or ()}
+        if own.get("job") == _PROBE_JOB:
+            for labels in routed_labels(snapshot.environment, [("", str(own["team"]))], alerts):
+                found[_numbered(found, labels["alertname"], "probe", own["probe"])] = labels | {"probe": own["probe"]}
+    return found
+
+
+def _numbered(found: Mapping[Any, Labels], *identity: Any) -> Any:
+    return next(key for number in count() if (key := (*identity, number)) not in found)
+
+
+def _of_probes(rule: Rule) -> bool:
+    return any(
+        (matcher.name, matcher.value) == ("job", _PROBE_JOB)
+        for selector in selectors(rule["expr"])
+        for matcher in selector.matchers.matchers
+    )
 
 
 def _differences(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> Iterator[tuple[str, str, str, str]]:
@@ -121,7 +148,7 @@ def described(labels: Sequence[Labels]) -> str:
     """A set of label sets in few words: how many alerts of which severities and teams."""
     alerts = list(dict.fromkeys(each["alertname"] for each in labels))
     parts = [listed(alerts, 3)]
-    for key in ("severity", "team", "service"):
+    for key in ("severity", "team", "service", "probe"):
         values = sorted({each.get(key, "") for each in labels} - {""})
         if values:
             parts.append(f"{key} {listed(values, 4)}")

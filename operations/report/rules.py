@@ -10,6 +10,7 @@ from components.catalogue import all_alerts
 from components.config.base import seconds
 from components.promql import metrics_in
 from components.yaml_text import load
+from operations.report.alike import substitution
 from operations.report.change import Change, listed
 from operations.report.expressions import Number, changed_numbers
 from operations.report.flat import NONE
@@ -139,7 +140,8 @@ def _expression(name: str, old: Rule, new: Rule) -> Iterator[Change]:
     if numbers is None:
         before, after = (" ".join(rule["expr"].split()) for rule in (old, new))
         if before != after:
-            yield Change("alerts", name, "expression changed", before, after, "changed-alerts")
+            common = substitution(before, after)
+            yield Change("alerts", name, "expression changed", before, after, "changed-alerts", common)
         return
     parameters = _parameters(old, new)
     told = set()
@@ -225,4 +227,5 @@ def _recorded(old: Sequence[Rule], new: Sequence[Rule]) -> Iterator[Change]:
         elif other is None:
             yield Change("recorded", name, "removed", before, "")
         else:
-            yield Change("recorded", name, f"changed{where}", before, after, "changed-alerts" if read else "")
+            danger, common = "changed-alerts" if read else "", substitution(before, after)
+            yield Change("recorded", name, f"changed{where}", before, after, danger, common)

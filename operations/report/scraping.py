@@ -25,13 +25,14 @@ def job_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
         {job["job_name"]: _with_files(job, side) for job in config.get("scrape_configs") or ()}
         for config, side in ((old, before), (new, after))
     ]
+    moved = dict(zip(before.namespaces, after.namespaces, strict=False))
     for name in [name for name in jobs[0] if name not in jobs[1]]:
         yield Change("scraping", name, "removed", _targets_text(jobs[0][name]), "", _FEWER)
     for name, job in jobs[1].items():
         if name not in jobs[0]:
             yield Change("scraping", name, "added", "", _targets_text(job))
         else:
-            yield from _job(name, jobs[0][name], job)
+            yield from _job(name, jobs[0][name], job, moved)
     for path, mine, other in differing(old.get("global"), new.get("global")) if old and new else ():
         yield Change("scraping", "all jobs", path, mine, other)
 
@@ -50,13 +51,19 @@ def _with_files(job: Job, snapshot: Snapshot) -> Job:
     return {**job, "static_configs": [*(job.get("static_configs") or ()), *groups]} if groups else job
 
 
-def _job(name: str, old: Job, new: Job) -> Iterator[Change]:
+def _job(name: str, old: Job, new: Job, moved: Mapping[str, str]) -> Iterator[Change]:
     mine, others = _targets(old), _targets(new)
     if mine != others:
         gone = [target for target in mine if target not in others]
         yield Change("scraping", name, "targets", _targets_text(old), _targets_text(new), _FEWER if gone else "")
     for path, before, after in differing(_without_targets(old), _without_targets(new)):
+        if path.endswith("namespaces.names") and _moved_along(before, moved) == after:
+            continue  # the stack's own programs go with it to its other namespaces
         yield Change("scraping", name, path, before, after, _FEWER if _less(path, before, after) else "")
+
+
+def _moved_along(names: str, moved: Mapping[str, str]) -> str:
+    return ", ".join(sorted(moved.get(name, name) for name in names.split(", ")))
 
 
 def _less(path: str, before: str, after: str) -> bool:

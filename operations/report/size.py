@@ -11,7 +11,12 @@ from operations.units import with_unit
 
 _QUIET = 0.02
 """Estimates that move by less than this part are the same."""
-_NEEDS = (("memory", "memory", "bytes"), ("disk", "disk", "bytes"), ("cpus", "cores", "none"))
+_NEEDS = (
+    ("memory", "memory", "bytes"),
+    ("disk", "disk", "bytes"),
+    ("cpus", "cores", "none"),
+    ("bucket", "bucket", "bytes"),
+)
 
 
 def size_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
@@ -38,9 +43,12 @@ def _estimates(old: Stated, new: Stated) -> Iterator[Change]:
         yield from _moved(f"series of {name}", old.series.get(name, none)[0], new.series.get(name, none)[0], _whole)
     yield from _moved("all series, estimated", _sum(old, 0), _sum(new, 0), _whole)
     yield from _moved("all samples a second, estimated", _sum(old, 1), _sum(new, 1), _whole)
-    for need, words, unit in _NEEDS:
-        amounts = old.needs.get(need, 0.0), new.needs.get(need, 0.0)
-        yield from _moved(f"{words} that Prometheus needs", *amounts, partial(with_unit, unit=unit))
+    sides = [{"Prometheus": side.needs, **side.elsewhere} for side in (old, new)]
+    for program in dict.fromkeys((*sides[0], *sides[1])):
+        mine, other = (side.get(program, {}) for side in sides)
+        for need, words, unit in _NEEDS:
+            amounts = mine.get(need, 0.0), other.get(need, 0.0)
+            yield from _moved(f"{words} that {program} needs", *amounts, partial(with_unit, unit=unit))
 
 
 def _cost(old: Stated, new: Stated) -> Iterator[Change]:

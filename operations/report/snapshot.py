@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from components.config import StackConfig, StackFileError
 from components.config.base import seconds
+from components.config.bucket import Bucket
 from components.config.load import FOLDER, stack_path
 from components.config.platform import namespaces
 from components.notes import alert_owners
@@ -21,6 +22,7 @@ from components.plan import plan_stack_file
 from components.rules import chosen_groups
 from components.series import Circumstances, sources
 from components.sizing import load_of, needs
+from components.sizing_remote import DATABASES, remote_needs
 from components.spec import Plan, Service
 from operations.cost.bills import monthly_cost
 from operations.cost.load import Usage, cost_load
@@ -42,6 +44,8 @@ class Program(Data):
     image: str
     group: str
     """Name of the first of its replicas."""
+    pod: str = ""
+    """Name of the pod's first program in a cluster, where all programs of a pod are replaced together."""
     memory: int
     """MiB."""
     cpus: float
@@ -68,6 +72,10 @@ class Copies(Data):
     period: int
     keep: dict[str, int]
     include: tuple[str, ...]
+    begins: int = 0
+    """After midnight UTC, the first of a day."""
+    password: str = ""
+    """Name of the secret that opens all copies."""
 
 
 class Stated(Data):
@@ -91,6 +99,8 @@ class Stated(Data):
     """Origin to its series and samples per second."""
     needs: dict[str, float] = {}
     """Of Prometheus, to plan with: bytes of memory, cores, bytes of disk."""
+    elsewhere: dict[str, dict[str, float]] = {}
+    """The same of the database that it sends its samples to, by that one's name."""
     cost: tuple[float, float] = (0.0, 0.0)
     """A month on machines of your own, at least and at most."""
     currency: str = ""
@@ -106,6 +116,10 @@ class Snapshot(Data):
     """Whether volumes stay when they are no longer asked for; None where there are none."""
     login: bool | None = None
     """Whether the endpoints have TLS and a password."""
+    namespaces: tuple[str, ...] = ()
+    """In a cluster the stack's own, and that of what watches the nodes."""
+    operated: bool = False
+    """Read from objects of the cluster's Prometheus operator, which hide some of the configuration."""
     generated: tuple[str, ...] = ()
     """Secrets that the deployment makes up itself."""
     stated: Stated | None = None
@@ -123,6 +137,7 @@ def of_plan(config: StackConfig, plan: Plan) -> Snapshot:
         programs={service.name: _program(config, service) for service in plan.services},
         protected=config.data.keep,
         login=config.access is not None,
+        namespaces=namespaces(config) if config.kubernetes else (),
         generated=plan.generated_secrets,
         stated=_stated(config, plan),
     )
@@ -134,6 +149,7 @@ def _program(config: StackConfig, service: Service) -> Program:
         "user": (service.user,),
         "entrypoint": service.entrypoint,
         "arguments": service.args,
+        "arguments before the start": service.prepares,
         "environment": tuple(f"{name}={value}" for name, value in service.env),
         "ports": tuple(f"{place} to {inside}" for inside, place in _published(service)),
         "volumes": tuple(f"{each.name} at {each.path}" for each in (*service.volumes, *service.shares)),
@@ -161,6 +177,7 @@ def _program(config: StackConfig, service: Service) -> Program:
     return Program(
         image=service.image,
         group=service.group,
+        pod=(service.beside or service.name) if config.kubernetes else "",
         memory=service.resources.memory,
         cpus=service.resources.cpus,
         ports=dict(_published(service)),
@@ -210,10 +227,15 @@ def _size(config: StackConfig, service: Service) -> int | None:
     return config.kubernetes.volumes.bytes_of(service.group) if config.kubernetes and known else None
 
 
+def _bucket(bucket: Bucket) -> str:
+    return f"{bucket.address}/{bucket.name}/{bucket.prefix or ''}"
+
+
 def _stated(config: StackConfig, plan: Plan) -> Stated:
-    products = [service.name for service in (*plan.services, *plan.withheld)]
+    products = [service.group for service in (*plan.services, *plan.withheld)]
     found = sources(config, products, chosen_groups(config, products))
     load = load_of(found, seconds(config.retention_time))
+    remote = remote_needs(config, load, len(plan.replicas("prometheus")))
     bucket, backup = config.storage.bucket, config.backup
     cluster = config.kubernetes
     prices = combined(from_stack(config.prices, "prices"))
@@ -225,16 +247,16 @@ def _stated(config: StackConfig, plan: Plan) -> Stated:
         owners=tuple(sorted(alert_owners(config))),
         hosts={name: host for name, host in cluster.hosts.given.items() if host} if cluster else {},
         backup=Copies(
-            to=f"folder {backup.to.folder}"
-            if backup.to.folder
-            else f"bucket {backup.to.bucket and backup.to.bucket.name}",
+            to=f"bucket {_bucket(backup.to.bucket)}" if backup.to.bucket else f"folder {backup.to.folder}",
             period=backup.period[0],
+            begins=backup.period[1],
             keep=backup.keep.model_dump(),
             include=backup.include,
+            password=backup.password.secret,
         )
         if backup
         else None,
-        bucket=f"{bucket.address}/{bucket.name}/{bucket.prefix or ''}" if bucket else "",
+        bucket=_bucket(bucket) if bucket else "",
         deleted_kept=bucket.noncurrent_days if bucket and config.storage.backend == "thanos" else None,
         bucket_stays=not bucket.delete_with_objects if bucket and config.storage.backend == "thanos" else None,
         storage_class=cluster.storage_class or "" if cluster else None,
@@ -246,6 +268,9 @@ def _stated(config: StackConfig, plan: Plan) -> Stated:
         else (),
         series={source.name: (source.series, source.rate) for source in found},
         needs={need.resource: need.plan for need in needs(load) if need.plan is not None},
+        elsewhere={DATABASES[config.storage.backend][1]: {name: most for name, (_, most) in remote.items()}}
+        if remote
+        else {},
         cost=next((bill.total for bill in bills if bill.platform == "self-hosted"), (0.0, 0.0)),
         currency=prices.currency,
         notes=plan.notes,

@@ -25,7 +25,7 @@ def _stack(base: str, report: Report) -> Iterator[str]:
     text = f"{count} change{'s' * (count != 1)}" if count else "no changes"
     yield console.paint(f"{report.stack}: {text} against {base}", "bold")
     yield from report.notes
-    for section, group in groupby(report.changes, key=lambda change: change.section):
+    for section, group in groupby(report.told, key=lambda change: change.section):
         changes = list(group)
         yield ""
         yield console.paint(SECTIONS[section], "bold")

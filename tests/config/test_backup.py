@@ -11,7 +11,7 @@ from components.config import StackFileError, parse_stack
 from components.platforms.kubernetes_manifests import manifests
 from components.platforms.kubernetes_objects import Stack
 from tests.platforms.clusters import of_kind
-from tests.support import COPIED, MINIMAL, planned, stack
+from tests.support import COPIED, COPIED_AWAY, MINIMAL, planned, stack
 
 BUCKET = {"name": "copies", "region": "eu-central-1"}
 
@@ -79,20 +79,65 @@ def test_copies_do_not_go_where_the_samples_are() -> None:
         parse_stack(data, "stacks/Pulumi.test.yaml")
 
 
-@pytest.mark.parametrize(("own", "namespace"), [({}, "observatory-test"), ({"namespace": "metrics"}, "metrics")])
-def test_in_a_cluster_it_says_what_to_do_instead(own: dict[str, str], namespace: str) -> None:
-    """With the labels that the claims have."""
-    cluster = {**MINIMAL, "platform": "kubernetes", "kubernetes": {"context": "test", **own}}
+CLUSTER = {**MINIMAL, "platform": "kubernetes", "kubernetes": {"context": "test"}}
+
+
+def in_cluster(backup: dict[str, Any], **changes: Any) -> str:
+    """The message for such a stack in a cluster."""
     with pytest.raises(StackFileError) as caught:
-        parse_stack({**cluster, "backup": COPIED}, "stacks/Pulumi.test.yaml")
-    text = str(caught.value)
-    assert "backup: is for platform: docker: in a cluster a program sees the claims of its own pod alone" in text
+        parse_stack({**CLUSTER, "backup": backup, **changes}, "stacks/Pulumi.test.yaml")
+    return str(caught.value)
+
+
+def test_a_cluster_copies_to_a_bucket() -> None:
+    found = parse_stack({**CLUSTER, "backup": COPIED_AWAY}, "stacks/Pulumi.test.yaml")
+    assert found.backup
+    assert found.backup.to.bucket
+    assert found.backup.to.bucket.name == "copies"
+
+
+def test_pods_have_no_common_folder() -> None:
+    text = in_cluster(COPIED)
+    assert "1 problem" in text
+    assert "backup.to.folder (is /srv/backup): is for platform: docker: pods have no common folder" in text
+    assert "hint: `backup.to.bucket`: of AWS, or of a server in the cluster that speaks S3" in text
+
+
+@pytest.mark.parametrize(("own", "namespace"), [({}, "observatory-test"), ({"namespace": "metrics"}, "metrics")])
+def test_beside_the_operator_the_storage_copies(own: dict[str, str], namespace: str) -> None:
+    """With the labels that the claims have."""
+    cluster = {"context": "test", "operator": "existing", **own}
+    text = in_cluster(COPIED_AWAY, kubernetes=cluster)
+    assert "1 problem" in text
+    assert "backup: needs kubernetes.operator: none, for the operator makes the pods itself" in text
+    assert "docs/guide/backup.md#by-the-storage" in text
     found = re.search(r"kubectl -n (\S+) get pvc -l ([^=]+)=([^`]+)`", text)
     assert found
-    claims = of_kind(manifests(Stack(stack(**cluster), planned(stack(**cluster)))), "PersistentVolumeClaim")
-    assert {each["metadata"]["name"] for each in claims} >= {"prometheus-data", "alertmanager-data", "grafana-data"}
+    operated = stack(**{**CLUSTER, "kubernetes": cluster})
+    claims = of_kind(manifests(Stack(operated, planned(operated))), "PersistentVolumeClaim")
+    assert {each["metadata"]["name"] for each in claims} >= {"alertmanager-data", "grafana-data"}
     assert {each["metadata"]["namespace"] for each in claims} == {found[1]} == {namespace}
     assert {each["metadata"]["labels"][found[2]] for each in claims} == {found[3]}
+
+
+@pytest.mark.parametrize(
+    ("include", "hint"),
+    [
+        (None, "[prometheus, alertmanager]"),
+        (["grafana", "prometheus"], "[prometheus]"),
+        (["grafana"], "[prometheus, alertmanager]"),
+    ],
+)
+def test_in_a_cluster_a_database_of_grafana_makes_its_own_copies(include: list[str] | None, hint: str) -> None:
+    backup = {key: value for key, value in COPIED_AWAY.items() if key != "include"}
+    grafana = {"database": {"host": "db.example.com", "password": {"secret": "databasePassword"}}}
+    text = in_cluster({**backup, **({"include": include} if include else {})}, grafana=grafana)
+    assert "1 problem" in text
+    assert "backup.include: names grafana, whose database (grafana.database) is copied on platform: docker only" in text
+    assert f"let the database make its own copies, and write `include: {hint}`" in text
+    found = parse_stack({**CLUSTER, "backup": COPIED_AWAY, "grafana": grafana}, "stacks/Pulumi.test.yaml")
+    assert found.backup
+    assert "grafana" not in found.backup.include
 
 
 def test_keeping_nothing_is_refused() -> None:
@@ -115,3 +160,17 @@ def test_what_is_in_no_copy_is_left_out_knowingly(backend: str) -> None:
     found = stack(storage=backend, backup={**settings, "include": ["grafana"]})
     assert found.backup
     assert found.backup.include == ("grafana",)
+
+
+@pytest.mark.parametrize("storage", ["local", "victoria"])
+def test_a_grafana_that_is_not_there_cannot_be_copied(storage: str) -> None:
+    base = {**MINIMAL, "storage": storage, "grafana": {"enabled": False}}
+    with pytest.raises(StackFileError) as caught:
+        parse_stack({**base, "backup": {**COPIED, "include": ["alertmanager", "grafana"]}}, "stacks/Pulumi.test.yaml")
+    assert "backup.include[1] (is grafana): there is no Grafana: grafana.enabled is false" in str(caught.value)
+    assert "hint: `include: [prometheus, alertmanager]`" in str(caught.value)
+    found = parse_stack({**base, "backup": {**COPIED, "include": ["prometheus"]}}, "stacks/Pulumi.test.yaml")
+    assert found.backup
+    with pytest.raises(StackFileError) as caught:  # and what is proposed can be had
+        parse_stack({**base, "storage": "victoria", "backup": COPIED}, "stacks/Pulumi.test.yaml")
+    assert "`include: [prometheus, alertmanager]`" in str(caught.value)

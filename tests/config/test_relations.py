@@ -17,8 +17,9 @@ SIZED = (
     "prometheus, alertmanager, grafana, jaeger, node-exporter, blackbox-exporter, cadvisor, kube-state-metrics, backup"
 )
 SIZED += ", grafana-dump"
-PRODUCTS = f"{SIZED}, thanos, victoria-metrics, cortex"
-SIZED += ", victoria-metrics, cortex"
+_DATABASES = "victoria-metrics, vmstorage, vminsert, vmselect, cortex"
+PRODUCTS = f"{SIZED}, thanos, {_DATABASES}"
+SIZED += f", {_DATABASES}"
 SIZED += ", thanos-sidecar, thanos-store, thanos-query, thanos-query-frontend, thanos-compact"
 SIZED += ", thanos-rule, thanos-receive"
 

@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from components.config import StackFileError, parse_stack
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
+from components.config.storage import VictoriaCluster
 from operations.guides.schema import stack_file_schema
 from tests.support import ACCESS, MINIMAL, changed
 
@@ -84,14 +85,56 @@ PROMISING = {
 }
 """A service with an objective over 30 days."""
 
+
+def nodes(**settings: int) -> dict[str, Any]:
+    return {"backend": "victoria", "victoria": {"cluster": settings}}
+
+
+ONE_HOST = {"high_availability": {"one_host": True}}
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"vmstorage": 2, "replication_factor": 1}, {"vmstorage": 9, "replication_factor": 5}]
+)
+def test_a_cluster_of_victoriametrics_has_room_for_its_copies(settings: dict[str, int]) -> None:
+    data = {**MINIMAL, **ONE_HOST, "storage": nodes(**settings)}
+    found = parse_stack(data, FILE).storage
+    assert found.victoria_cluster == VictoriaCluster(**settings)
+    assert found.products == ("vmstorage", "vminsert", "vmselect")
+    jsonschema.validate({"config": {"observatory:stack": data}}, stack_file_schema())
+
+
 CASES: list[tuple[dict[str, Any], str]] = [
+    (
+        {"storage": nodes(vmstorage=2), **ONE_HOST},
+        "storage.victoria.cluster.vmstorage (is 2): must be at least 3 for a replication_factor of 2",
+    ),
+    (
+        {"storage": nodes(vmstorage=4, replication_factor=3), **ONE_HOST},
+        "storage.victoria.cluster.vmstorage (is 4): must be at least 5 for a replication_factor of 3",
+    ),
+    (
+        {"storage": nodes(vmstorage=1), **ONE_HOST},
+        "storage.victoria.cluster.vmstorage (is 1): input should be greater than or equal to 2",
+    ),
+    (
+        {"storage": nodes()},
+        (
+            "storage.victoria.cluster: is on one Docker host, and does not outlive it\n"
+            "      hint: `high_availability: {one_host: true}` if it is a program's crash that it is against; else "
+            "platform: kubernetes, or one node: leave `cluster` out"
+        ),
+    ),
     (
         {"storage": {"backend": "victoria", "victoria": {"retention": "23h"}}},
         "storage.victoria.retention (is 23h): must be at least 1d",
     ),
     (
         {"storage": {"backend": "victoria", "bucket": BUCKET}},
-        "storage.bucket: is for backend thanos or s3 or cortex only\n      hint: add `backend: thanos`",
+        (
+            "storage.bucket: is for backend thanos, s3 or cortex only\n"
+            "      hint: leave it out, or `backend: thanos` in place of victoria"
+        ),
     ),
     (
         {"storage": {"remote_write": {"max_shards": 10}}},
@@ -130,7 +173,10 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"storage": {"backend": "cortex", "victoria": {"retention": "2d"}}},
-        "storage.victoria: is for backend victoria only\n      hint: add `backend: victoria`",
+        (
+            "storage.victoria: is for backend victoria only\n"
+            "      hint: leave it out, or `backend: victoria` in place of cortex"
+        ),
     ),
     ({"storage": "s3"}, f"{NEEDED} s3{EXAMPLE}"),
     ({"storage": "thanos"}, f"{NEEDED} thanos{EXAMPLE}"),
@@ -143,7 +189,7 @@ CASES: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"storage": {"bucket": BUCKET}},
-        "storage.bucket: is for backend thanos or s3 or cortex only\n      hint: add `backend: thanos`",
+        "storage.bucket: is for backend thanos, s3 or cortex only\n      hint: add `backend: thanos`",
     ),
     (
         {"storage": {"retention": {"raw": "30d"}}},

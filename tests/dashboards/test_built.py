@@ -54,10 +54,16 @@ def test_each_team_has_its_own_copy_in_its_own_folder() -> None:
 
 
 def test_the_second_time_needs_no_grafana_sdk() -> None:
-    built(StackLimits({}), {})
     program = (
         "import sys; from components.rules import StackLimits; from dashboards.built import built; "
         "built(StackLimits({}), {}); print('grafana_foundation_sdk' in sys.modules)"
     )
     command = [sys.executable, "-c", program]
-    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip() == "False"
+    said = ""
+    # Only so many are remembered: tests that run at the same time may have thrown this one out.
+    for _ in range(3):
+        built(StackLimits({}), {})
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        if said == "False":
+            break
+    assert said == "False"

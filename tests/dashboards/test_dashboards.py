@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 import dashboards
-from components.catalogue import CLUSTER, DERIVED, EXPOSED, METRICS, SENDING, exposed_series
+from components.catalogue import CLUSTER, DERIVED, EXPOSED, METRICS, SENDING, VICTORIA_NODES, exposed_series
 from components.config.stack import DASHBOARDS
 from components.promql import metrics_in
 from components.rules import StackLimits
@@ -73,7 +73,7 @@ def test_modules_keep_their_contract(name: str) -> None:
     assert re.fullmatch(r"[a-z0-9-]{1,40}", module.UID)
     assert module.FOLDER
     products = yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
-    assert {*products, *EXPOSED, *DERIVED, *CLUSTER, SENDING} >= module.NEEDS | module.ONE_OF
+    assert {*products, *EXPOSED, *DERIVED, *CLUSTER, SENDING, VICTORIA_NODES} >= module.NEEDS | module.ONE_OF
 
 
 def test_uids_and_titles_are_unique() -> None:

@@ -14,12 +14,14 @@ from components.catalogue import (
     EVERYWHERE,
     EXPOSED,
     METRICS,
+    VICTORIA_NODES,
     all_alerts,
     exposed_series,
     rule_file,
     rule_subjects,
 )
 from components.config.stack import THANOS
+from components.config.storage import VICTORIA_CLUSTER
 from components.parameters import Limits
 from components.promql import metrics_in
 from components.rules import StackLimits, settled_groups
@@ -35,6 +37,8 @@ SPOKEN_OF = {"slo": "objective", "apiserver": "api server", "blackbox-exporter":
 def subject_of() -> dict[str, str]:
     """The subject of every series: it exposes it, or its rules record it."""
     found = {series: path.stem for path in METRICS.iterdir() for series in exposed_series(path.stem)}
+    found |= {series: VICTORIA_NODES for name in VICTORIA_CLUSTER for series in exposed_series(name)}
+    found |= dict.fromkeys(exposed_series("victoria-metrics"), "victoria-metrics")
     for subject in rule_subjects():
         file = rule_file(subject)
         assert file
@@ -156,6 +160,7 @@ def test_an_alert_s_dashboard_is_there_when_the_alert_is(alert: str) -> None:
     file = all_alerts()[alert]
     on = {file.subject, *ALWAYS} | ({"services"} if file.subject in (*EXPOSED, *DERIVED) else set())
     on |= {"thanos"} if file.subject in THANOS else set()
+    on |= {"victoria-metrics"} if file.subject == VICTORIA_NODES else set()
     rule = next(rule for rule in file.rules() if rule.get("alert") == alert)
     linked = [name for name in dashboards.CATALOGUE if rule["annotations"]["dashboard"] == dashboards.load(name).UID]
     assert linked

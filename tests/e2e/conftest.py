@@ -9,8 +9,20 @@ import pytest
 
 from tests.e2e.demo import Demo, deploy_demo
 from tests.e2e.engine import Claim, Engine
+from tests.e2e.lengths import FULL, SHORT, Lengths
 from tests.e2e.project import Project
 from tests.e2e.stack import TIMINGS, Stack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest --full-length tests/e2e/test_thanos_pair.py` takes half an hour in place of minutes."""
+    parser.addoption("--full-length", action="store_true", help="put in faults at their full length and number")
+
+
+@pytest.fixture(scope="session")
+def lengths(pytestconfig: pytest.Config) -> Lengths:
+    """How long and how often faults are put in."""
+    return FULL if pytestconfig.getoption("--full-length") else SHORT
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +58,10 @@ def shared(project: Project, engine: Engine, run_name: str) -> Stack:
 
 @pytest.fixture
 def stack(shared: Stack) -> Stack:
-    """The shared stack, running its base configuration."""
+    """The shared stack, running its base configuration, without the silences of tests before."""
     shared.restore()
+    shared.await_answers()
+    shared.end_silences()
     return shared
 
 

@@ -51,7 +51,7 @@ class Demo(Stack):
         return [alert for alert in found if labels.items() <= alert.items()]
 
     def _ask(self, method: str, path: str) -> dict[str, bool]:
-        answer = httpx.request(method, f"http://localhost:{self.ports['demo']}{path}", trust_env=False, timeout=10)
+        answer = httpx.request(method, f"http://localhost:{self.ports['demo']}{path}", trust_env=False, timeout=60)
         assert answer.is_success, answer.text
         found: dict[str, bool] = answer.json()
         return found

@@ -9,6 +9,7 @@ import json
 import re
 import ssl
 import threading
+import time
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -120,6 +121,7 @@ class MailDesk:
     def __init__(self, address: str, port: int, user: str, certificates: Certificates, folder: Path) -> None:
         self.mails: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
+        self.arrived: list[float] = []
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         (folder / "mail.crt").write_text(certificates.certificate)
         (folder / "mail.key").write_text(certificates.key)
@@ -133,6 +135,7 @@ class MailDesk:
             self,
             hostname=address,
             port=port,
+            ready_timeout=60,  # it connects to itself, and gives up after 5 s
             tls_context=context,
             require_starttls=True,
             authenticator=login,
@@ -148,6 +151,7 @@ class MailDesk:
         mail = message_from_bytes(content, policy=policy.default)
         assert isinstance(mail, EmailMessage)
         self.recipients.append([*envelope.rcpt_tos])
+        self.arrived.append(time.monotonic())
         self.mails.append(mail)
         return "250 OK"
 

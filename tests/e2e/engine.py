@@ -11,13 +11,15 @@ import signal
 import socket
 import tarfile
 import tempfile
+import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import docker
+import httpx
 import pytest
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
@@ -27,28 +29,50 @@ PREFIX = "e2e-"
 T = TypeVar("T")
 
 
-def until(question: Callable[[], T | None], what: str, seconds: float = 60) -> T:
-    """The first answer that is neither None nor false; fails with `what` when time is up."""
-    deadline, pause = time.monotonic() + seconds, 0.1
+def until(
+    question: Callable[[], T | None], what: str | Callable[[], str], seconds: float = 60, longest_pause: float = 1.0
+) -> T:
+    """The first answer that is neither None nor false; fails with `what` when time is up.
+
+    A program that answers too late has not answered yet: on a busy machine that is no finding. A refused connection
+    is one. `what` is a function where it tells what was seen last.
+    """
+    deadline, pause = time.monotonic() + seconds, min(0.1, longest_pause)
     while True:
-        answer = question()
-        if answer:
-            return answer
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        late: httpx.TimeoutException | None = None
+        try:
+            answer = question()
+            if answer:
+                return answer
+        except httpx.TimeoutException as error:
+            late = error
+        if time.monotonic() >= deadline:
+            raise AssertionError(f"not within {seconds:g} s: {what if isinstance(what, str) else what()}") from late
         time.sleep(pause)
-        pause = min(pause * 1.3, 1.0)
+        pause = min(pause * 1.3, longest_pause)
+
+
+_GIVEN: set[int] = set()
+"""Ports that this process was told of; who got one may not listen yet."""
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of loopback that nobody uses, below those that the system gives to outgoing connections."""
+    """Ports that nobody uses on any address, below those that the system gives to outgoing connections.
+
+    Each process of a run that goes on in several chooses from its own share: it does not know what the others were
+    told of.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = range(20000, 30000)[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
     found: list[int] = []
     with ExitStack() as held:
-        for port in random.sample(range(20000, 30000), 500):
+        for port in random.sample([*{*share} - _GIVEN], 500):
             listener = held.enter_context(socket.socket())
             with suppress(OSError):
-                listener.bind(("127.0.0.1", port))
+                listener.bind(("", port))  # some listen on the address of a bridge
                 found.append(port)
             if len(found) == count:
+                _GIVEN.update(found)
                 return found
     raise AssertionError("no free ports between 20000 and 30000")
 
@@ -132,6 +156,28 @@ class Engine:
                 if content:
                     found[member.name.split("/", 1)[1]] = content.read().decode(errors="replace")
         return found
+
+    @contextmanager
+    def events(self, environment: str, *actions: str) -> Iterator[list[tuple[str, str]]]:
+        """What happens to an environment's containers meanwhile, in order: action and service of each.
+
+        Listened to, as the engine remembers only its last 256 events, most of which are health checks.
+        """
+        found: list[tuple[str, str]] = []
+        wanted: dict[str, Any] = {"type": "container", "label": f"{LABEL}={environment}", "event": [*actions]}
+        stream = self.client.api.events(since=int(time.time()), filters=wanted, decode=True)
+
+        def listen() -> None:
+            for event in stream:
+                found.append((event["Action"], event["Actor"]["Attributes"]["observatory.service"]))  # noqa: PERF401 - read meanwhile
+
+        listener = threading.Thread(target=listen, daemon=True)
+        listener.start()
+        try:
+            yield found
+        finally:
+            stream.close()
+            listener.join(60)
 
     def gateway(self, environment: str) -> str:
         """This machine's address as the containers of an environment see it."""

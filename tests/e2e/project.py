@@ -27,8 +27,8 @@ _COPIED = (
     "tests/rules",
     "toolchain",
 )
-PATIENCE = 300
-"""Seconds for one command; the slowest takes a tenth of it."""
+PATIENCE = 900
+"""Seconds for one command, for which a busy machine needs many times as long; the slowest takes half a minute."""
 
 
 @dataclass(frozen=True)

@@ -42,17 +42,48 @@ class Remote:
         except (httpx.TransportError, httpx.HTTPStatusError):
             return False
 
+    def answered(self, start: float, end: float) -> Samples:
+        """The same; none while it starts and cannot tell yet."""
+        try:
+            return self.samples(start, end)
+        except (httpx.TransportError, httpx.HTTPStatusError):
+            return set()
+
     def awaited(self) -> None:
         """Wait until it answers."""
-        until(self.answers, f"{self.name} answers")
+        until(self.answers, f"{self.name} answers", 240)
 
-    def compare(self, start: float, end: float) -> tuple[int, Samples]:
-        """How many samples Prometheus has, and those of them that are not here. There are none besides."""
-        until(lambda: time.time() > end + VISIBLE, "the samples are to be seen", VISIBLE + 5)
-        own, kept = samples(self.stack, start, end), self.samples(start, end)
+    def compare(self, start: float, end: float, patience: float = 90) -> tuple[int, Samples]:
+        """How many samples Prometheus has, and those of them that are not here. There are none besides.
+
+        What is late is not lost: both sides are looked at again until they are the same, for `patience` seconds. Where
+        losses are expected, all of these pass, so that few are given.
+        """
+        until(lambda: time.time() > end + VISIBLE, "the samples are to be seen", VISIBLE + 60)
+        deadline = time.monotonic() + patience
+        while True:
+            last = time.monotonic() >= deadline
+            own, kept = samples(self.stack, start, end), self.answered(start, end)
+            if own == kept or last:
+                break
+            time.sleep(1)
         assert kept <= own
         assert len(own) > 20
         return len(own), own - kept
+
+    def compare_but(self, begin: float, over: float, start: float, end: float) -> tuple[int, Samples]:
+        """The same where samples of a time, `begin` to `over`, may be lost: others are late at most, and awaited."""
+        found: list[tuple[int, Samples]] = []
+
+        def others_are_here() -> bool:
+            found[:] = [self.compare(start, end, patience=0)]
+            return all(begin <= at <= over for _, at, _ in found[0][1])
+
+        def what() -> str:
+            return f"samples are missing of {begin} to {over} only: {sorted({at for _, at, _ in found[0][1]})}"
+
+        until(others_are_here, what, 90)
+        return found[0]
 
 
 def samples(stack: Stack, start: float, end: float) -> Samples:
@@ -66,16 +97,16 @@ def pending(stack: Stack) -> float:
 
 
 def lag(stack: Stack) -> float:
-    """Seconds between the newest sample of all and the newest that has arrived.
+    """Seconds between the newest sample of all and the newest that has arrived; NaN after a scrape that was missed.
 
     Not the newest of the queue, which stands still once the queue is full.
     """
     name = 'prometheus_remote_storage_{}{{job="prometheus"}}'
-    (found,) = stack.query(
+    found = stack.query(
         f"{name.format('highest_timestamp_in_seconds')} - ignoring (remote_name, url) "
         f"{name.format('queue_highest_sent_timestamp_seconds')}"
     )
-    return float(found["value"][1])
+    return float(found[0]["value"][1]) if len(found) == 1 else math.nan
 
 
 def _query(

@@ -78,7 +78,7 @@ class Cluster:
     def ask(self, name: str, path: str, body: Any = None, network: str = "") -> Any:
         """What one Alertmanager answers; with a body it is posted."""
         # By address, which no certificate is valid for: what is certified is tested by Prometheus' own way to them.
-        with httpx.Client(verify=False, auth=self.stack.credentials, trust_env=False, timeout=10) as client:
+        with httpx.Client(verify=False, auth=self.stack.credentials, trust_env=False, timeout=60) as client:
             url = f"https://{self.address(name, network)}:9093/api/v2{path}"
             answer = client.get(url) if body is None else client.post(url, json=body)
         assert answer.is_success, f"{name} {path}: {answer.status_code} {answer.text}"
@@ -110,7 +110,7 @@ class Cluster:
         """How many members an Alertmanager counts."""
         return len(self.ask(name, "/status", network=network)["cluster"]["peers"])
 
-    def settled(self, names: Sequence[str] = REPLICAS, seconds: float = 120) -> None:
+    def settled(self, names: Sequence[str] = REPLICAS, seconds: float = 240) -> None:
         """Wait until each of them counts just these members and sends messages."""
 
         def done() -> bool:

@@ -51,10 +51,10 @@ class S3Server:
 
     def start(self) -> None:
         """Start it and wait until it takes and gives an object's name."""
-        self._client = httpx.Client(trust_env=False)  # one for hundreds of small requests
+        self._client = httpx.Client(trust_env=False, timeout=60)  # one for hundreds of small requests
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self._command, stdout=log, stderr=log, cwd=self.folder)
-        until(self._answers, f"the S3 server answers: {self.folder}/log", 60)
+        until(self._answers, f"the S3 server answers: {self.folder}/log", 180)
 
     def _answers(self) -> bool:
         assert self._process

@@ -30,6 +30,7 @@ _OF_THIS_MACHINE = (
     "HostClockNotSynchronised",
 )
 """Alerts that are off: whether they fire depends on the machine, and then they would be among those of a test."""
+_PROTECTED = ("prometheus", "alertmanager", "thanos", "victoria")
 _PUBLISHED = ("prometheus", "alertmanager", "jaeger", "otlp_grpc", "otlp_http")
 TIMINGS: list[str] = []
 """What is printed at the end: how long what users wait for has taken."""
@@ -154,11 +155,11 @@ class Stack:
             for name, container in self.engine.containers(self.environment).items()
         }
 
-    def await_health(self, seconds: float = 90) -> None:
+    def await_health(self, seconds: float = 180) -> None:
         """Wait until the engine finds each container healthy."""
-        until(lambda: set(self.health().values()) == {"healthy"}, f"healthy: {self.health()}", seconds)
+        until(lambda: set(self.health().values()) == {"healthy"}, lambda: f"healthy: {self.health()}", seconds)
 
-    def await_answers(self, seconds: float = 60) -> None:
+    def await_answers(self, seconds: float = 180) -> None:
         """Wait until the published products answer; after a crash they take a moment."""
         paths = {"prometheus": "/-/ready", "alertmanager": "/-/ready", "jaeger": "/api/services"}
 
@@ -172,14 +173,14 @@ class Stack:
 
     def http(self, product: str) -> httpx.Client:
         """A client of a published product; access settings of the stack are used."""
-        scheme = "https" if self.credentials and product in ("prometheus", "alertmanager", "thanos") else "http"
+        scheme = "https" if self.credentials and product in _PROTECTED else "http"
         return httpx.Client(
             base_url=f"{scheme}://localhost:{self.ports[product]}",
             auth=self.credentials if scheme == "https" else None,
             verify=self.authority,
             trust_env=False,
             follow_redirects=True,
-            timeout=10,
+            timeout=60,
         )
 
     def text(self, product: str, path: str, **parameters: Any) -> str:
@@ -209,7 +210,7 @@ class Stack:
         assert isinstance(loaded, dict)
         return loaded
 
-    def targets_up(self, *pools: str, seconds: float = 60) -> list[str]:
+    def targets_up(self, *pools: str, seconds: float = 180) -> list[str]:
         """Wait until every target is up and `pools` are among them; the names of all scrape pools."""
         active: list[dict[str, Any]] = []
 
@@ -218,13 +219,39 @@ class Stack:
             found = {target["scrapePool"] for target in active}
             return bool(found) and found >= {*pools} and all(target["health"] == "up" for target in active)
 
-        until(all_up, f"every target up: {[(t['scrapePool'], t['health'], t['lastError']) for t in active]}", seconds)
+        def told() -> str:
+            return f"every target up: {[(t['scrapePool'], t['health'], t['lastError']) for t in active]}"
+
+        until(all_up, told, seconds)
         return sorted(target["scrapePool"] for target in active)
+
+    def end_silences(self) -> None:
+        """End every silence, which would be a finding of who looks for them."""
+        with self.http("alertmanager") as client:
+            for silence in self.get("alertmanager", "/api/v2/silences"):
+                if silence["status"]["state"] != "expired":
+                    answer = client.delete(f"/api/v2/silence/{silence['id']}")
+                    assert answer.is_success, answer.text
 
     def remember_sample(self) -> float:
         """A time for which a sample is stored, once there is one."""
-        until(lambda: self.query('up{job="prometheus"} == 1'), "a sample of Prometheus itself")
+        until(lambda: self.query('up{job="prometheus"} == 1'), "a sample of Prometheus itself", 180)
         return time.time()
+
+    def settled(self) -> float:
+        """A time up to which all scrapes are stored: one that is under way is stored later, as of its begin.
+
+        A target's scrapes come one after the other, so the one before has been stored once there is a later one.
+        """
+        at = time.time()
+
+        def all_later() -> bool:
+            active = self.get("prometheus", "/api/v1/targets", state="active")["data"]["activeTargets"]
+            # A second more, as a scrape's time is set right to be as far as the others are from the one before.
+            return bool(active) and all(_moment(target["lastScrape"]).timestamp() > at + 1 for target in active)
+
+        until(all_later, "the next scrape of each target", 180)
+        return at
 
     def has_sample(self, at: float) -> bool:
         """Whether that sample is still there."""
@@ -253,4 +280,9 @@ class Stack:
 def started_at(container: Container) -> datetime:
     """When a container was started last."""
     container.reload()
-    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", container.attrs["State"]["StartedAt"]))
+    return _moment(container.attrs["State"]["StartedAt"])
+
+
+def _moment(text: str) -> datetime:
+    """A time as programs in Go write it, of which the last digits are too fine here."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d*Z$", r"\1+00:00", text))

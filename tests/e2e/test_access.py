@@ -39,7 +39,7 @@ def protected(access_stack: Stack) -> Stack:
 def refuses(stack: Stack, auth: tuple[str, str] | None) -> bool:
     """Whether Prometheus and Alertmanager want other credentials."""
     paths = {"prometheus": "/api/v1/query?query=1", "alertmanager": "/api/v2/status"}
-    with httpx.Client(verify=stack.authority, trust_env=False, auth=auth) as client:
+    with httpx.Client(verify=stack.authority, trust_env=False, auth=auth, timeout=60) as client:
         answers = [client.get(f"https://localhost:{stack.ports[name]}{path}") for name, path in paths.items()]
     return all(answer.status_code == 401 for answer in answers)
 
@@ -55,11 +55,13 @@ def test_everything_talks_through_tls_with_a_password(protected: Stack) -> None:
         assert target["scrapeUrl"].startswith(f"{scheme}://"), target["scrapeUrl"]
     assert refuses(stack, None)
     assert refuses(stack, ("observatory", "wrong"))
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=60) as client:
         answer = client.get(f"http://localhost:{stack.ports['prometheus']}/-/ready")
     assert answer.status_code == 400, "plain HTTP gets an answer from a TLS port"
     watchdog = {"filter": 'alertname="Watchdog"'}
-    until(lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog, sent with TLS and password")
+    until(
+        lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog, sent with TLS and password", 180
+    )
     stack.no_changes()
     outcome = stack.project.run("./observatory", "verify", stack.environment)
     assert outcome.code == 0, outcome
@@ -72,7 +74,7 @@ def test_a_rotated_password_takes_effect(protected: Stack) -> None:
     stack.set_secret("accessPassword", "second-password-b9c4")
     stack.up(what="a rotated password is live")
     stack.credentials = ("observatory", "second-password-b9c4")
-    until(lambda: refuses(stack, old), "the old password is refused")
+    until(lambda: refuses(stack, old), "the old password is refused", 180)
     assert not refuses(stack, stack.credentials)
     stack.targets_up()
     assert stack.starts() == before
@@ -93,7 +95,7 @@ def test_rotated_certificates_take_effect(protected: Stack) -> None:
         stack.text("prometheus", "/-/ready")
     stack.authority = new
     assert stack.starts() == before
-    assert stack.query('up{job="alertmanager"} == 1')
+    until(lambda: stack.query('up{job="alertmanager"} == 1'), "a scrape with the new authority", 180)
 
 
 def test_health_checks_get_in(protected: Stack) -> None:

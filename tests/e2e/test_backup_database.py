@@ -86,7 +86,7 @@ def content(server: Server) -> str:
 
 def test_the_database_is_copied_and_comes_back(stack: Stack, server: Server) -> None:
     """Row by row; what was made since is gone, and only when that was asked for."""
-    until(lambda: copies(stack), "a scheduled copy", 90)
+    until(lambda: copies(stack), "a scheduled copy", 240)
     before, started = content(server), stack.starts()
     assert before.count("board") == 501
     copy(stack)
@@ -154,7 +154,7 @@ def test_half_a_dump_is_not_put_into_the_database(stack: Stack, server: Server) 
     before, program = content(server), stack.container("grafana-dump")
     half = "cd /dump; head -c 900 grafana.sql >half; mv half grafana.sql; rm -f .answer-test; echo load >.ask-test"
     assert program.exec_run(["sh", "-c", half]).exit_code == 0
-    until(lambda: program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).exit_code == 0, "an answer")
+    until(lambda: program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).exit_code == 0, "an answer", 180)
     answer = program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).output
     assert answer == b"error: /dump/grafana.sql is not whole\n"
     assert content(server) == before

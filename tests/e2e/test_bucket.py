@@ -15,7 +15,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
 from components.platforms.errors import DeploymentError
 from components.resources.bucket import wanted
 from components.resources.s3_bucket import S3Bucket

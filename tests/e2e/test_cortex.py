@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -56,9 +57,9 @@ def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: St
     assert stack.has_sample(old)
     stack.no_changes()
     stack.targets_up("cortex")
-    until(lambda: lag(stack) < 10, "samples arrive")
+    until(lambda: lag(stack) < 10, "samples arrive", 240)
     start = time.time()
-    time.sleep(15)
+    time.sleep(8)
     count, lost = kept.compare(start, time.time())
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
@@ -105,32 +106,34 @@ def test_an_end_by_force_loses_nothing(stack: Stack, kept: Remote) -> None:
 def test_what_is_in_blocks_outlives_its_log(stack: Stack, kept: Remote) -> None:
     """The log is made a block, the block is kept, and with the log wiped the same samples are answered from there."""
     end = time.time() - VISIBLE
+    count, lost = kept.compare(end - 30, end)  # or what is late would come to what is remembered
+    assert not lost, f"{len(lost)} of {count} samples are missing"
     before = kept.samples(end - 30, end)
-    assert len(before) > 20
     with stack.http("cortex") as client:
-        assert client.post("/ingester/flush", params={"wait": "true"}, timeout=60).is_success
+        flush = partial(client.post, "/ingester/flush", params={"wait": "true"})
+        until(lambda: flush().is_success, "it has made its blocks", 240)
     program = stack.container("cortex")
     assert any(path.startswith("shop/") and path.endswith("/meta.json") for path in blocks(stack)), blocks(stack)
     assert program.exec_run(["/bin/busybox", "rm", "-rf", "/cortex/tsdb/shop"]).exit_code == 0
     program.kill()
     program.start()
-    until(lambda: "shop/bucket-index.json.gz" in blocks(stack), "the list of blocks is written")
+    until(lambda: "shop/bucket-index.json.gz" in blocks(stack), "the list of blocks is written", 240)
     # It reads the list at its start and every quarter of an hour.
     program.restart(timeout=60)
     kept.awaited()
-    assert until(lambda: kept.samples(end - 30, end), "blocks are answered from") == before
+    until(lambda: kept.answered(end - 30, end) == before, "blocks are answered from", 240)
 
 
 def test_while_it_is_away_nothing_is_lost_and_deployments_go_through(stack: Stack, kept: Remote) -> None:
     """Prometheus keeps what it cannot send, and sends it once there is somebody who takes it."""
     start, program = time.time(), stack.container("cortex")
     program.stop(timeout=60)
-    stack.configure(**LENT, scrape__timeout="1s")
+    stack.configure(**LENT, scrape__interval="3s")
     stack.up(what="another change while Cortex is away")
-    until(lambda: lag(stack) > 20, "samples wait", 60)
+    until(lambda: lag(stack) > 12, "samples wait", 240)
     program.start()
     kept.awaited()
-    until(lambda: lag(stack) < 10, "everything that waited has arrived", 120)
+    until(lambda: lag(stack) < 10, "everything that waited has arrived", 240)
     count, lost = kept.compare(start, time.time())
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
@@ -138,6 +141,8 @@ def test_while_it_is_away_nothing_is_lost_and_deployments_go_through(stack: Stac
 def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: Stack, kept: Remote) -> None:
     """As each product with data: the preview refuses and names the way on, and the volume stays."""
     end = time.time() - VISIBLE
+    count, lost = kept.compare(end - 30, end)
+    assert not lost, f"{len(lost)} of {count} samples are missing"
     own, there = samples(stack, end - 30, end), kept.samples(end - 30, end)
     assert len(there) > 20
     stack.configure()
@@ -152,5 +157,6 @@ def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: S
     stack.configure(**LENT)
     stack.up(what="and to Cortex again")
     kept.awaited()
-    assert kept.samples(end - 30, end) == there
+    # It answers from its log before its store gateway has found the blocks, and misses the youngest ones silently.
+    until(lambda: kept.answered(end - 30, end) == there, "all of its history is answered again", 240)
     assert samples(stack, end - 30, end) == own

@@ -65,7 +65,7 @@ def test_every_panel_has_data_or_it_is_known_why_not(demo: Demo) -> None:
         return {*missing} <= EXCUSED
 
     try:
-        until(complete, "data in every panel", 150)
+        until(complete, "data in every panel", 400)
     except AssertionError:
         raise AssertionError({key: why for key, why in missing.items() if key not in EXCUSED}) from None
     finally:

@@ -28,8 +28,9 @@ def other_images(stack: Stack) -> Iterator[dict[str, str]]:
 
 def test_another_image_keeps_the_data(stack: Stack, other_images: dict[str, str]) -> None:
     """Only the containers of these products are replaced; samples, silence and trace are what they were."""
-    at, trace, quiet = stack.remember_sample(), stack.send_trace(), silence(stack)
-    until(lambda: stack.has_trace(trace), "the trace in Jaeger")
+    trace, quiet = stack.send_trace(), silence(stack)
+    until(lambda: stack.has_trace(trace), "the trace in Jaeger", 180)
+    at = stack.settled()
     history, before = stack.query("up[5m]", at), stack.starts()
     stack.configure(images__overrides=other_images)
     preview = stack.pulumi("preview")
@@ -43,14 +44,14 @@ def test_another_image_keeps_the_data(stack: Stack, other_images: dict[str, str]
     assert history
     assert stack.query("up[5m]", at) == history
     assert is_silenced(stack, quiet)
-    until(lambda: stack.has_trace(trace), "the trace from before")
+    until(lambda: stack.has_trace(trace), "the trace from before", 180)
     stack.no_changes()
 
 
 def test_down_and_up_again(stack: Stack) -> None:
     """`down` removes what runs; the volumes stay, and the next `up` takes them up again."""
     at, trace, quiet = stack.remember_sample(), stack.send_trace(), silence(stack)
-    until(lambda: stack.has_trace(trace), "the trace in Jaeger")
+    until(lambda: stack.has_trace(trace), "the trace in Jaeger", 180)
     outcome = stack.project.run("./observatory", "down", str(stack.file))
     stack.dirty = True
     assert outcome.code == 0, outcome
@@ -60,7 +61,7 @@ def test_down_and_up_again(stack: Stack) -> None:
     stack.up(what="up again after down")
     assert stack.has_sample(at)
     assert is_silenced(stack, quiet)
-    until(lambda: stack.has_trace(trace), "the trace from before")
+    until(lambda: stack.has_trace(trace), "the trace from before", 180)
     stack.no_changes()
 
 
@@ -81,7 +82,7 @@ def test_destroy_refuses_while_there_is_data(stack: Stack) -> None:
 def test_a_product_with_data_is_not_removed_by_a_change(stack: Stack) -> None:
     """Without tracing Jaeger goes, its traces do not: the preview refuses and names the way on."""
     trace = stack.send_trace()
-    until(lambda: stack.has_trace(trace), "the trace in Jaeger")
+    until(lambda: stack.has_trace(trace), "the trace in Jaeger", 180)
     stack.configure(tracing__backend="none")
     preview = stack.pulumi("preview")
     assert preview.code != 0, preview
@@ -97,7 +98,7 @@ def test_a_product_with_data_is_not_removed_by_a_change(stack: Stack) -> None:
 
     stack.configure()
     stack.up()
-    until(lambda: stack.has_trace(trace), "the trace from before")
+    until(lambda: stack.has_trace(trace), "the trace from before", 180)
 
 
 def test_destroy_with_data_removes_everything(stack: Stack) -> None:

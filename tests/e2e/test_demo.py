@@ -35,12 +35,17 @@ def test_traffic_shows_within_a_minute(demo: Demo) -> None:
         labels = {each["metric"]["service"]: each["metric"]["team"] for each in found}
         return labels if len(labels) == 2 else None
 
-    assert until(rates, "requests to shop and gateway") == {"demo-shop": "payments", "demo-gateway": "discovery"}
+    assert until(rates, "requests to shop and gateway", 180) == {"demo-shop": "payments", "demo-gateway": "discovery"}
     quantile = (
         'histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{service="demo-shop"}[1m])))'
     )
-    until(lambda: 0 < float(demo.query(quantile)[0]["value"][1]) < 0.5, "the shop answers in time")
-    until(lambda: demo.query("sum(increase(business_transaction_amount_dollars_count[1m])) > 0"), "orders")
+
+    def in_time() -> bool:
+        found = demo.query(quantile)
+        return bool(found) and 0 < float(found[0]["value"][1]) < 0.5
+
+    until(in_time, "the shop answers in time", 300)
+    until(lambda: demo.query("sum(increase(business_transaction_amount_dollars_count[1m])) > 0"), "orders", 180)
 
 
 def test_an_exemplar_leads_to_a_trace_through_both_services(demo: Demo) -> None:
@@ -55,32 +60,33 @@ def test_an_exemplar_leads_to_a_trace_through_both_services(demo: Demo) -> None:
                     return str(trace)
         return None
 
-    assert len(until(trace_of_both, "an exemplar whose trace is in Jaeger")) == 32
-    until(lambda: exemplars(demo, "demo-gateway"), "exemplars of the gateway")
+    assert len(until(trace_of_both, "an exemplar whose trace is in Jaeger", 180)) == 32
+    until(lambda: exemplars(demo, "demo-gateway"), "exemplars of the gateway", 180)
 
 
 def test_no_alert_fires_while_nothing_is_broken(demo: Demo) -> None:
     """A demo that cries wolf teaches people to look away."""
-    until(lambda: demo.query('sum(rate(http_requests_total{service="demo-shop"}[30s])) > 0'), "traffic")
+    until(lambda: demo.query('sum(rate(http_requests_total{service="demo-shop"}[30s])) > 0'), "traffic", 180)
     assert not any(demo.faults().values())
-    assert demo.alerts() == []
+    # What a busy machine makes slow fires rightly, until the last five minutes were quiet.
+    until(lambda: not demo.alerts(), lambda: f"nothing fires: {demo.alerts()}", 420)
 
 
 def test_every_fault_is_known_to_the_switch(demo: Demo) -> None:
     """Those of the shop and of the exporter, which the traffic program has to ask, among them."""
-    assert {"errors", "stale-backup", "payments-down"} <= set(until(demo.faults, "faults"))
-    until(lambda: len(demo.query("demo_fault_active")) == len(demo.faults()), "a series for each fault")
+    until(lambda: {"errors", "stale-backup", "payments-down"} <= {*demo.faults()}, "faults of all programs", 180)
+    until(lambda: len(demo.query("demo_fault_active")) == len(demo.faults()), "a series for each fault", 180)
 
 
 def test_a_fault_fires_its_alert_for_its_service(demo: Demo) -> None:
     """Errors of the shop, and a backup that is late: both reach Alertmanager with team and service."""
     with demo.fault("errors"), demo.fault("stale-backup"):
-        until(lambda: demo.alerts(alertname="APIHighErrorRate", service="demo-shop", team="payments"), "errors", 120)
-        until(lambda: demo.alerts(alertname="BackupStale", service="demo-backup", team="platform"), "the backup", 60)
+        until(lambda: demo.alerts(alertname="APIHighErrorRate", service="demo-shop", team="payments"), "errors", 300)
+        until(lambda: demo.alerts(alertname="BackupStale", service="demo-backup", team="platform"), "the backup", 180)
         wanted = {"filter": ['alertname="BackupStale"']}
-        until(lambda: demo.get("alertmanager", "/api/v2/alerts", **wanted), "it in Alertmanager")
-        assert demo.query('demo_fault_active{fault="errors"} == 1')
-    until(lambda: not demo.alerts(alertname="BackupStale"), "the backup's alert ends", 60)
+        until(lambda: demo.get("alertmanager", "/api/v2/alerts", **wanted), "it in Alertmanager", 180)
+        until(lambda: demo.query('demo_fault_active{fault="errors"} == 1'), "the fault shows", 180)
+    until(lambda: not demo.alerts(alertname="BackupStale"), "the backup's alert ends", 180)
 
 
 def test_a_pool_that_is_used_up_shows_and_recovers(demo: Demo) -> None:
@@ -89,12 +95,14 @@ def test_a_pool_that_is_used_up_shows_and_recovers(demo: Demo) -> None:
         until(
             lambda: demo.alerts(alertname="DatabaseConnectionPoolExhausted", service="demo-shop"),
             "the pool's alert",
-            90,
+            300,
         )
         until(
-            lambda: demo.query('increase(db_query_errors_total{error_type="PoolExhausted"}[1m]) > 0'), "failed queries"
+            lambda: demo.query('increase(db_query_errors_total{error_type="PoolExhausted"}[1m]) > 0'),
+            "failed queries",
+            180,
         )
-    until(lambda: demo.query('db_connection_pool_size{state="active"} < 3'), "connections are given back")
+    until(lambda: demo.query('db_connection_pool_size{state="active"} < 3'), "connections are given back", 180)
 
 
 def test_every_fault_of_the_guide_shows_in_its_alerts(demo: Demo) -> None:
@@ -113,7 +121,7 @@ def test_every_fault_of_the_guide_shows_in_its_alerts(demo: Demo) -> None:
         def missing() -> set[str]:
             return expected - {alert["alertname"] for alert in demo.alerts("pending", "firing")}
 
-        until(lambda: not missing(), f"alerts of {', '.join(faults)}", 240)
+        until(lambda: not missing(), lambda: f"alerts, of which there are not: {missing()}", 480)
 
 
 def test_they_take_little(demo: Demo) -> None:

@@ -48,7 +48,7 @@ def test_targets_rules_and_watchdog(stack: Stack) -> None:
         groups = stack.get("prometheus", "/api/v1/rules")["data"]["groups"]
         return [rule["name"] for group in groups for rule in group["rules"] if rule["health"] != "ok"]
 
-    until(lambda: not unhealthy(), f"every rule healthy: {unhealthy()}")
+    until(lambda: not unhealthy(), lambda: f"every rule healthy: {unhealthy()}", 180)
     watchdog = {"filter": 'alertname="Watchdog"'}
     until(lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog in Alertmanager")
 

@@ -81,42 +81,42 @@ def samples_of(stack: Stack, at: float) -> list[dict[str, Any]]:
 
 def test_more_or_less_room_by_the_stack_file_replaces_nothing(small: Stack) -> None:
     """The volume is as large as its disk: the size is Prometheus' own limit, which it takes up while it runs."""
-    at, before = time.time(), small.starts()
+    at, before = small.settled(), small.starts()
     history = samples_of(small, at)
     for size in (200, 100, 150):
         small.configure(retention={"time": "2d", "size": f"{size}MB"})
         small.up()
         limit = f"prometheus_tsdb_retention_limit_bytes == {size * 2**20}"
-        until(partial(small.query, limit), f"the limit is {size} MB", 30)
+        until(partial(small.query, limit), f"the limit is {size} MB", 90)
         assert small.starts() == before
     assert samples_of(small, at) == history
 
 
 def test_a_full_disk_is_told_and_loses_nothing_that_was_stored(small: Stack) -> None:
     """An alert speaks while nothing can be written; with room and a restart it goes on, and a crash changes nothing."""
-    prometheus, at = small.container("prometheus"), time.time()
+    prometheus, at = small.container("prometheus"), small.settled()
     history = samples_of(small, at)
     assert history
     for number, size in enumerate(("1M", "1k")):
         code, _ = busybox(small, f"/bin/busybox dd if=/dev/zero of={FILLER}{number} bs={size} 2>/dev/null")
         assert code != 0, "the disk should be full"
     begin = time.monotonic()
-    until(lambda: "PrometheusStoresNothing" in small.active_alerts(), "the alert about the full disk", 120)
+    until(lambda: "PrometheusStoresNothing" in small.active_alerts(), "the alert about the full disk", 240)
     TIMINGS.append(f"{time.monotonic() - begin:6.1f} s  from a full disk until its alert is in Alertmanager")
     assert samples_of(small, at) == history, "queries are answered all the same"
     code, output = busybox(small, f"/bin/busybox rm {FILLER}*")
     assert code == 0, output
     prometheus.restart(timeout=30)  # as the runbook says: its log is torn where the disk was full
-    until(partial(goes_on, small, time.time()), "it stores samples again", 90)
+    until(partial(goes_on, small, time.time()), "it stores samples again", 240)
     assert samples_of(small, at) == history
-    later = time.time()
+    later = small.settled()
     since = samples_of(small, later)
     small.engine.crash(prometheus)
-    until(partial(goes_on, small, time.time()), "it is back after a crash", 90)
+    until(partial(goes_on, small, time.time()), "it is back after a crash", 240)
     assert samples_of(small, later) == since, "nothing of after it is lost"
-    assert small.query("prometheus_tsdb_blocks_loaded")
-    corrupt = "prometheus_tsdb_wal_corruptions_total > 0 or prometheus_tsdb_mmap_chunk_corruptions_total > 0"
-    assert small.query(corrupt) == []
+    until(lambda: small.query("prometheus_tsdb_blocks_loaded"), "its own figures", 180)
+    # A record that the full disk has cut short is cut off, and counted as one of the log; it was never stored.
+    assert small.query("prometheus_tsdb_mmap_chunk_corruptions_total > 0") == []
 
 
 def goes_on(stack: Stack, since: float) -> bool:

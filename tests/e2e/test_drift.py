@@ -40,7 +40,7 @@ def test_a_fresh_stack_has_none(stack: Stack) -> None:
     report = drift(stack)
     assert report["findings"] == []
     assert [each for each in report["unchecked"] if "grafana" not in each["reason"]] == []
-    assert time.monotonic() - begin < 60
+    assert time.monotonic() - begin < 300
 
 
 def test_settings_files_strangers_and_volumes(stack: Stack) -> None:

@@ -92,32 +92,52 @@ def selected(stack: Stack, selector: str) -> dict[Series, dict[float, str]]:
     }
 
 
+def sent(stack: Stack) -> dict[str, list[dict[str, str]]]:
+    """Labels of the alerts that its Alertmanager has, by their names."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for each in stack.get("alertmanager", "/api/v2/alerts"):
+        found.setdefault(each["labels"]["alertname"], []).append(each["labels"])
+    return found
+
+
 def test_values_and_labels_arrive_as_they_are_and_nothing_twice(stacks: dict[str, Stack]) -> None:
     """Each recorded series of the region is there once, with its own labels, every sample with its value and time."""
     region = "eu"
     world, there = stacks["world"], stacks[region]
     until(lambda: world.query(f'up{{job="federate", region="{region}"}} == 1'), "the region answers")
     until(lambda: len(selected(there, RECORDED)) >= 3, "the region records")
-    time.sleep(8)  # some scrapes, so that a sample that comes twice or late would be among them
-    arrived, original = selected(world, f'{RECORDED}, region="{region}"'), selected(there, RECORDED)
     external = {"environment": there.environment, "region": region}
-    expected = {frozenset({**dict(labels), **external}.items()): samples for labels, samples in original.items()}
-    assert arrived.keys() == expected.keys()
+    last: list[dict[Series, dict[float, str]]] = []
+
+    def both() -> bool:
+        """Some samples of each series on both sides, so that one that comes twice or late would be among them."""
+        arrived, original = selected(world, f'{RECORDED}, region="{region}"'), selected(there, RECORDED)
+        expected = {frozenset({**dict(labels), **external}.items()): samples for labels, samples in original.items()}
+        last[:] = [arrived, expected]
+        return arrived.keys() == expected.keys() and all(
+            sum(at > min(expected[labels]) for at in samples) >= 3 for labels, samples in arrived.items()
+        )
+
+    until(both, lambda: f"the same series, some samples of each: {last}", 120)
+    arrived, expected = last
     for labels, samples in arrived.items():
-        assert len(samples) >= 3
-        known = selected(there, RECORDED)[frozenset({k: v for k, v in labels if k not in external}.items())]
-        late = {at: value for at, value in samples.items() if at > min(known)}
-        assert late.items() <= known.items(), dict(labels)
-    ups = {(s["metric"]["job"], s["metric"]["instance"]): s["value"][1] for s in there.query("up")}
-    seen = world.query(f'up{{region="{region}", job!="federate"}}')
-    assert {(s["metric"]["job"], s["metric"]["instance"]): s["value"][1] for s in seen} == ups
-    assert len(seen) == len(ups)
+        late = {at: value for at, value in samples.items() if at > min(expected[labels])}
+        assert late.items() <= expected[labels].items(), dict(labels)
+
+    def ups(stack: Stack, selector: str) -> list[tuple[str, str, str]]:
+        found = stack.query(f"up{{{selector}}}")
+        return sorted((each["metric"]["job"], each["metric"]["instance"], each["value"][1]) for each in found)
+
+    def same() -> bool:
+        here, others = ups(world, f'region="{region}", job!="federate"'), ups(there, "")
+        return bool(others) and here == others
+
+    until(same, "the same targets, each once", 120)
 
 
 def test_a_region_with_tls_and_a_password(stacks: dict[str, Stack]) -> None:
     world, us = stacks["world"], stacks["us"]
-    until(lambda: world.query('up{job="prometheus", region="us"} == 1'), "series of the region")
-    (series,) = world.query('up{job="prometheus", region="us"}')
+    (series,) = until(lambda: world.query('up{job="prometheus", region="us"} == 1'), "series of the region", 120)
     assert series["metric"]["environment"] == us.environment
     assert series["metric"]["instance"] == "prometheus:9090"
 
@@ -125,19 +145,26 @@ def test_a_region_with_tls_and_a_password(stacks: dict[str, Stack]) -> None:
 def test_what_is_wrong_in_a_region_is_the_regions_to_tell(stacks: dict[str, Stack]) -> None:
     """The alert that fires there is seen here, and neither fires nor is sent again; own rules see own series only."""
     world, eu = stacks["world"], stacks["eu"]
-    until(lambda: eu.query('ALERTS{alertname="ServiceDown", alertstate="firing"}'), "it fires in the region")
-    until(lambda: world.query('ALERTS{alertname="ServiceDown", alertstate="firing"}'), "and is seen in the world")
-    (alert,) = world.query('ALERTS{alertname="ServiceDown"}')
-    assert (alert["metric"]["region"], alert["metric"]["instance"]) == ("eu", "nowhere:1")
-    assert world.query('up{region="eu", instance="nowhere:1"} == 0')
+    firing = 'ALERTS{alertname="ServiceDown", alertstate="firing", instance="nowhere:1"}'
+    until(lambda: eu.query(firing), "it fires in the region", 120)
+    (alert,) = until(lambda: world.query(firing), "and is seen in the world", 120)
+    assert alert["metric"]["region"] == "eu"
+    until(lambda: world.query('up{region="eu", instance="nowhere:1"} == 0'), "its target is down", 120)
     time.sleep(7)  # longer than `for`
-    known = until(lambda: world.get("alertmanager", "/api/v2/alerts"), "the world's own alert has arrived")
-    assert [each["labels"]["alertname"] for each in known] == ["Watchdog"]
-    fired = [each["labels"]["alertname"] for each in eu.get("alertmanager", "/api/v2/alerts")]
-    assert fired.count("ServiceDown") == 1
-    (own,) = world.query('service:series_budget:count{region=""}')
+    until(lambda: "Watchdog" in sent(world), "the world's own alert has arrived", 120)
+    known = sent(world)
+    # A server or a target that gets no processor time may be down for so long, here and there.
+    assert known.keys() <= {"Watchdog", "FederatedRegionDown", "ServiceDown"}
+    assert not [each for each in known.get("ServiceDown", []) if "region" in each or each["instance"] == "nowhere:1"]
+    assert not [each for each in known["Watchdog"] if "region" in each]
+
+    def told() -> list[dict[str, str]]:
+        return [each for each in sent(eu).get("ServiceDown", []) if each["instance"] == "nowhere:1"]
+
+    assert len(until(told, "the region tells it", 120)) == 1
+    (own,) = until(lambda: world.query('service:series_budget:count{region=""}'), "the world's own count", 120)
     assert own["metric"]["service"] == "shop"
-    assert len(world.query('service:series_budget:count{service="shop"}')) == 2
+    until(lambda: len(world.query('service:series_budget:count{service="shop"}')) == 2, "its count, and the region's")
 
 
 def test_a_region_that_stops_answering_is_told_and_ends_at_once(stacks: dict[str, Stack]) -> None:
@@ -147,20 +174,18 @@ def test_a_region_that_stops_answering_is_told_and_ends_at_once(stacks: dict[str
     container.pause()
     began = time.monotonic()
     try:
-        until(lambda: not world.query(f'{{{RECORDED}, region="eu"}}'), "its series have ended", 30)
+        until(lambda: not world.query(f'{{{RECORDED}, region="eu"}}'), "its series have ended", 90)
         TIMINGS.append(f"{time.monotonic() - began:6.1f} s  until series of a silent region have ended")
 
-        def told() -> list[dict[str, Any]]:
-            alerts = world.get("alertmanager", "/api/v2/alerts")
-            return [each["labels"] for each in alerts if each["labels"]["alertname"] != "Watchdog"]
+        def told() -> list[dict[str, str]]:
+            return [each for alerts in sent(world).values() for each in alerts if each.get("region") == "eu"]
 
-        until(told, "the world's Alertmanager knows", 60)
+        (labels,) = until(told, "the world's Alertmanager knows", 180)
         TIMINGS.append(f"{time.monotonic() - began:6.1f} s  until the alert on a silent region (for: 5s)")
-        (labels,) = told()
         assert labels["alertname"] == "FederatedRegionDown"
         assert (labels["region"], labels["severity"], labels["environment"]) == ("eu", "critical", world.environment)
-        assert world.query('up{job="prometheus", region="us"} == 1'), "the other region goes on"
+        until(lambda: world.query('up{job="prometheus", region="us"} == 1'), "the other region goes on", 120)
     finally:
         container.unpause()
-    until(lambda: world.query(f'{{{RECORDED}, region="eu"}}'), "the region is back")
+    until(lambda: world.query(f'{{{RECORDED}, region="eu"}}'), "the region is back", 120)
     world.no_changes()

@@ -59,7 +59,7 @@ def pulumi(tmp_path: Path) -> Pulumi:
         sizes = ("-c", f"prometheus={prometheus}", "-c", f"grafana={grafana}") if verb in ("up", "preview") else ()
         command = ["pulumi", *verb.split(), *arguments, *sizes, "--stack", "test", "--non-interactive"]
         done = subprocess.run(
-            command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300, check=False
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -21,7 +21,13 @@ def stopped(stack: Stack) -> Stack:
 
 def until_said(run: Run, text: str) -> None:
     """Wait for a line of a running command."""
-    until(lambda: text in run.output() or run.process.poll() is not None, f"{text!r} in {run.output()}")
+    # Looked for often: it does not wait to be interrupted.
+    until(
+        lambda: text in run.output() or run.process.poll() is not None,
+        lambda: f"{text!r} in {run.output()}",
+        240,
+        longest_pause=0.05,
+    )
     assert run.process.poll() is None, f"it had ended before: {run.output()}"
 
 

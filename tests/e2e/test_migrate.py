@@ -114,14 +114,16 @@ def test_a_migrated_compose_project_lives(stack: Stack, origin: Path, desk: Rece
         stack.targets_up("shop")
         (board,) = (json.loads((out / path).read_text()) for path in made["dashboard_files"]["Migrated"])
         (query,) = (target["expr"] for panel in board["panels"] for target in panel["targets"])
-        assert [each["value"][1] for each in stack.query(query)] == ["1"]
+        until(
+            lambda: [each["value"][1] for each in stack.query(query)] == ["1"], "the dashboard's query has its series"
+        )
 
         def arrived() -> list[dict[str, str]]:
             """Labels of the migrated alert where it was delivered, beside what other tests made fire."""
             sent = [alert["labels"] for delivery in desk.at("/moved") for alert in delivery.body["alerts"]]
             return [labels for labels in sent if labels["alertname"] == "ShopIsThere"]
 
-        labels, *_ = until(arrived, "the migrated alert is delivered to the migrated channel")
+        labels, *_ = until(arrived, "the migrated alert is delivered to the migrated channel", 180)
         assert labels["severity"] == "page"
     finally:
         stack.restore()

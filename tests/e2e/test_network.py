@@ -15,9 +15,10 @@ SUBNET = free_subnet()
 
 
 @pytest.fixture
-def name() -> Iterator[str]:
+def name(run_name: str) -> Iterator[str]:
     """A name for a network that is gone afterwards."""
-    found = f"e2e-network-{os.urandom(3).hex()}"
+    # By the run's name, or another run takes it for what a killed one has left.
+    found = f"{run_name}-network-{os.urandom(3).hex()}"
     yield found
     Engine().remove_network(found)
 

@@ -59,7 +59,7 @@ def others(engine: Engine, run_name: str) -> Iterator[dict[str, Container]]:
 
 def new(file: Path, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, str(ROOT / "observatory"), "new", str(file), "--discover", "--json", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
@@ -76,7 +76,7 @@ def test_what_answers_becomes_a_service_and_stays_as_it_was(
         mine = [each for each in services if each["name"] == f"{run_name}-checkout"]
         return {**answer, "mine": mine[0]} if mine and len(mine[0]["discovery"]["static"]["targets"]) == 2 else None
 
-    answer = until(complete, "both instances are found")
+    answer = until(complete, "both instances are found", 300)
     targets = [f"shop-{run_name}-checkout-{number}:8080" for number in (1, 2)]
     assert sorted(answer["mine"]["discovery"]["static"]["targets"]) == targets
     assert answer["mine"]["team"] == "web"

@@ -35,8 +35,9 @@ def settled(stack: Stack) -> tuple[Any, int] | None:
     """An audit, and the series of the job two scrapes later, once these are the same."""
     found = answer(stack, "audit")
     (job,) = [each for each in found["jobs"] if each["name"] == "twice"]
-    scraped = stack.query('timestamp(up{job="twice"})')[0]["value"][1]
-    until(lambda: float(stack.query('timestamp(up{job="twice"})')[0]["value"][1]) > float(scraped) + 2, "two scrapes")
+    newest = 'timestamp(up{job="twice"})'
+    scraped = float(stack.query(newest)[0]["value"][1])
+    until(lambda: float(stack.query(newest)[0]["value"][1]) > scraped + 2, "two scrapes", 180)
     counted = series(stack, "twice")
     own = len(stack.query('{job="twice",__name__=~"up|scrape_.+|ALERTS.*|.+:.+"}'))
     return (found, counted) if job["series"] == counted + own else None
@@ -46,9 +47,9 @@ def test_an_audits_suggestion_saves_what_it_promises(stack: Stack) -> None:
     stack.configure(services=[TWICE])
     stack.up()
     stack.targets_up("twice")
-    until(lambda: series(stack, "twice") > 300, "the first scrapes")
+    until(lambda: series(stack, "twice") > 300, "the first scrapes", 180)
     # The program that is watched here is the very one that is asked: its first answers of each kind are new series.
-    found, before = until(lambda: settled(stack), "an audit that leaves as many series as it has found")
+    found, before = until(lambda: settled(stack), "an audit that leaves as many series as it has found", 240)
     assert found["against"] == "prometheus of the stack"
     (suggestion,) = [each for each in found["suggestions"] if each["job"] == "twice"]
     assert suggestion["stack_file"]["drop"][0] == "go_info"
@@ -57,10 +58,14 @@ def test_an_audits_suggestion_saves_what_it_promises(stack: Stack) -> None:
 
     stack.configure(services=[TWICE | {"drop": suggestion["stack_file"]["drop"]}])
     stack.up()
-    wanted = before - suggestion["series"]
-    until(lambda: 0 < series(stack, "twice") < before - suggestion["series"] / 2, "what is left out is stale")
-    saved = before - series(stack, "twice")
-    assert abs(saved - suggestion["series"]) <= 0.05 * suggestion["series"], (before, wanted, saved)
+    left: list[int] = []
+
+    def saved() -> bool:
+        left.append(series(stack, "twice"))
+        return left[-1] > 0 and abs(before - left[-1] - suggestion["series"]) <= 0.05 * suggestion["series"]
+
+    # After a scrape that a busy machine missed there is not one series.
+    until(saved, lambda: f"{suggestion['series']} of {before} series are saved: {left[-20:]} are left", 120)
     # Every rule still has what it asks for.
     groups = stack.get("prometheus", "/api/v1/rules")["data"]["groups"]
     assert [rule["name"] for group in groups for rule in group["rules"] if rule["health"] == "err"] == []
@@ -77,18 +82,24 @@ def test_a_backtest_finds_when_the_server_itself_fired(stack: Stack) -> None:
     stack.configure(services=[GONE], alerts__ServiceDown={"for": "7s"})
     stack.up()
 
-    def fired() -> float | None:
-        query = 'ALERTS{alertname="ServiceDown",alertstate="firing",service="gone"}[10m]'
-        found = stack.get("prometheus", "/api/v1/query", query=query)["data"]["result"]
-        return float(found[0]["values"][0][0]) if found else None
+    def times(selector: str) -> list[float]:
+        """Of all samples of a series."""
+        found = stack.query(f"{selector}[10m]")
+        return [float(at) for at, _ in found[0]["values"]] if found else []
 
-    first = until(fired, "the server's own alert")
+    state = 'ALERTS{alertname="ServiceDown",service="gone",alertstate="%s"}'
+    first = until(lambda: times(state % "firing"), "the server's own alert", 180)[0]
+    pending, down = times(state % "pending"), times('up{service="gone"}')[0]
     found = answer(stack, "backtest", "--days", "0.01")
     (alert,) = [each for each in found["alerts"] if each["alert"] == "ServiceDown"]
     assert alert["change"] in ("changed", "new")
     assert (found["complete"], alert["now"]["for"]) == (True, 7)
     (episode,) = [each for each in alert["now"]["episodes"] if each["labels"]["service"] == "gone"]
-    # Evaluated every second, by the server at a part of a second of its own.
-    assert abs(episode["start"] - first) <= 1.01
+    # Evaluated every second, by the server at a part of a second of its own, and not where it was too busy: then it
+    # has been late for both, and fired with the first evaluation after the seven seconds all the same.
+    assert 6.99 <= episode["start"] - down <= 8.01
+    assert pending[-1] - pending[0] < 6.99 <= first - pending[0]
+    assert pending[0] >= down
+    assert first - episode["start"] >= -1.01
     assert episode["goes_on"]
     assert found["cost"]["samples"] > 0

@@ -18,6 +18,9 @@ from tests.e2e.stack import TIMINGS, Stack
 
 METRICS, ITEMS = 50, 1000
 SERIES = METRICS * ITEMS
+SCRAPED = 'scrape_samples_scraped{service="load"}'
+SCRAPES = f"count_over_time({SCRAPED}[65s]) and min_over_time({SCRAPED}[65s]) == {SERIES}"
+"""How many there were of everything in the last minute; none where there was one of less."""
 
 
 class Load(ThreadingHTTPServer):
@@ -73,8 +76,9 @@ def loaded(stack: Stack) -> Iterator[Stack]:
             f"load_{metric}_total": {"type": "counter", "labels": {"item": ITEMS}} for metric in range(METRICS)
         },
     }
-    # Rules read all of it to see whether something is missing: as often as by default, not every second.
-    stack.configure(services=[service], scrape__evaluation_interval="15s")
+    # Rules read all of it to see whether something is missing: as often as by default, not every second. And a busy
+    # machine may need more than the usual two seconds for so long a page.
+    stack.configure(services=[service], scrape={"interval": "5s", "timeout": "5s", "evaluation_interval": "15s"})
     stack.up()
     yield stack
     load.shutdown()
@@ -90,9 +94,9 @@ def sized(stack: Stack, *options: str) -> dict[str, Any]:
     return found
 
 
-def number(stack: Stack, expression: str) -> float:
+def number(stack: Stack, expression: str, at: float | None = None) -> float:
     """The one value that a query has; 0 where it has none yet."""
-    found = stack.query(expression)
+    found = stack.query(expression, at)
     return float(found[0]["value"][1]) if found else 0.0
 
 
@@ -101,14 +105,27 @@ def test_the_estimate_is_what_prometheus_has(loaded: Stack) -> None:
     needs = {need["resource"]: need for need in answer["needs"]}
     (declared,) = (source for source in answer["sources"] if source["name"] == "load")
     loaded.targets_up("load")
-    until(lambda: number(loaded, 'scrape_samples_scraped{service="load"}') == SERIES, "a scrape of everything")
     # To the series: what is declared, and what Prometheus adds to a target.
-    assert number(loaded, 'count({job="load"})') == declared["series"]
-    time.sleep(70)  # so that a minute lies between the first and the last sample that count
+    own = 'count({job="load",__name__!~"ALERTS.*"})'
+    until(
+        lambda: number(loaded, own) == declared["series"],
+        lambda: f"{declared['series']}, not {number(loaded, own)}",
+        180,
+    )
+    seen: dict[str, float] = {}
 
-    series = number(loaded, "prometheus_tsdb_head_series")
-    rate = number(loaded, "rate(prometheus_tsdb_head_samples_appended_total[1m])")
-    cores = number(loaded, 'rate(process_cpu_seconds_total{job="prometheus"}[1m])')
+    def measured() -> bool:
+        """In a minute of which a busy machine has missed no scrape; those of both jobs are counted at other moments."""
+        at = time.time()
+        if number(loaded, SCRAPES, at) < 13:
+            return False
+        seen["series"] = number(loaded, 'count({__name__=~".+"})', at)
+        seen["rate"] = number(loaded, 'rate(prometheus_tsdb_head_samples_appended_total{job="prometheus"}[1m])', at)
+        seen["cores"] = number(loaded, 'rate(process_cpu_seconds_total{job="prometheus"}[1m])', at)
+        return seen["rate"] == pytest.approx(answer["rate"], rel=0.1)
+
+    until(measured, lambda: f"{answer['rate']} samples per second, as estimated: {seen}", 300)
+    series, rate, cores = seen["series"], seen["rate"], seen["cores"]
     container = loaded.container("prometheus")
     memory = own_memory(container.stats(stream=False, one_shot=True))  # type: ignore[arg-type]
     limit = container.attrs["HostConfig"]["Memory"]
@@ -118,7 +135,6 @@ def test_the_estimate_is_what_prometheus_has(loaded: Stack) -> None:
     TIMINGS.append(f"{'':10}CPU {cores:.2f} cores of {needs['cpus']['plan']:.2f} to plan with")
 
     assert series == pytest.approx(answer["series"], rel=0.05)
-    assert rate == pytest.approx(answer["rate"], rel=0.1)
     assert cores < needs["cpus"]["plan"]
     assert needs["memory"]["plan"] / 5 < memory < needs["memory"]["plan"]
     # And the limit that is judged is the one that the engine sets.

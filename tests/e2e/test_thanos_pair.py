@@ -1,4 +1,4 @@
-"""Two Prometheus behind Thanos, every connection by TLS: either is killed twenty times, and nobody sees a gap."""
+"""Two Prometheus behind Thanos, every connection by TLS: either is killed again and again, and nobody sees a gap."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from docker.models.containers import Container
 
 from operations.checks.thanos import CHECKS, RULER_CHECKS
 from tests.e2e.engine import Engine, free_ports, until
+from tests.e2e.lengths import Lengths
 from tests.e2e.project import Project
 from tests.e2e.pushing import Pushing
 from tests.e2e.receiver import Receiver
@@ -28,8 +29,8 @@ from tests.e2e.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.e2e.stack import TIMINGS, Stack
 
 REPLICAS, SIDECARS = ("prometheus", "prometheus-2"), ("thanos-sidecar", "thanos-sidecar-2")
-INTERVAL, KILLS, DOWNTIME = 1, 20, 3
-"""Seconds between scrapes; how often one of them is killed; seconds until it is started, five before it scrapes."""
+INTERVAL = 1
+"""Seconds between scrapes."""
 PAUSE = 4 * INTERVAL
 """Seconds without a sample of the one killed, at least: as many scrapes as a minute has of those every 15 seconds."""
 APART = 12 * INTERVAL
@@ -55,9 +56,9 @@ class Pair:
             return found
         return []
 
-    def alone(self, seconds: float) -> list[dict[str, Any]]:
-        """The last samples of each Prometheus by itself."""
-        return self.asked(f"{SCRAPED}[{seconds:.0f}s]", dedup="false")
+    def alone(self, seconds: float, end: float | None = None) -> list[dict[str, Any]]:
+        """The samples of each Prometheus by itself, of some seconds up to a time or now."""
+        return self.asked(f"{SCRAPED}[{seconds:.0f}s]", dedup="false", time=f"{end or time.time():.3f}")
 
     def address(self, container: Container) -> str:
         """In the stack's network."""
@@ -71,7 +72,7 @@ class Pair:
         # By address, which no certificate is valid for.
         with (
             suppress(httpx.TransportError),
-            httpx.Client(verify=False, auth=self.stack.credentials, trust_env=False) as client,
+            httpx.Client(verify=False, auth=self.stack.credentials, trust_env=False, timeout=60) as client,
         ):
             answer = client.get(url, params={"query": f"max(timestamp({SCRAPED}))"})
             found = answer.json()["data"]["result"] if answer.is_success else []
@@ -129,7 +130,9 @@ def pair(project: Project, engine: Engine, run_name: str, tmp_path_factory: pyte
         stack.credentials = ("observatory", secrets["accessPassword"])
         stack.authority = ssl.create_default_context(cadata=stack.pulumi("config", "get", "observatory:tlsCa").output)
         stack.up(what="up from nothing with two Prometheus, a bucket, and TLS everywhere")
-        yield Pair(stack, receiver)
+        found = Pair(stack, receiver)
+        until(lambda: len(found.alone(10)) == 2, "both have samples of the same series", 180)
+        yield found
 
 
 def greeting(address: str, context: ssl.SSLContext) -> bytes:
@@ -137,7 +140,7 @@ def greeting(address: str, context: ssl.SSLContext) -> bytes:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is the servers that are tested
     context.set_alpn_protocols(["h2"])
     try:
-        with socket.create_connection((address, GRPC), 10) as plain, context.wrap_socket(plain) as connection:
+        with socket.create_connection((address, GRPC), 60) as plain, context.wrap_socket(plain) as connection:
             connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
             return connection.recv(64)
     except (ssl.SSLError, ConnectionError) as error:
@@ -151,16 +154,6 @@ def certificate(pair: Pair, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, secret in (("ca.crt", "tlsCa"), ("tls.crt", "tlsCertificate"), ("tls.key", "tlsKey")):
         (folder / name).write_text(pair.stack.pulumi("config", "get", f"observatory:{secret}").output)
     return folder
-
-
-def test_verify_finds_every_part_connected(pair: Pair) -> None:
-    until(lambda: len(pair.alone(10)) == 2, "both have samples of the same series", 90)
-    outcome = pair.stack.project.run("./observatory", "verify", "--json", pair.stack.environment)
-    report = json.loads(outcome.output[outcome.output.index("{") :])
-    ours = {check.name for check in (*CHECKS, *RULER_CHECKS)}
-    found = {each["name"]: each for each in report["checks"] if each["name"] in ours}
-    assert {name: each["status"] for name, each in found.items()} == dict.fromkeys(ours, "ok"), found
-    pair.stack.no_changes()
 
 
 def test_only_who_shows_a_certificate_is_answered(pair: Pair, certificate: Path) -> None:
@@ -178,22 +171,27 @@ def test_a_rule_is_evaluated_over_what_another_server_pushes(pair: Pair, certifi
     """Which no Prometheus of the stack has: both rulers record it, and it is shown once."""
     stack, url = pair.stack, f"https://localhost:{pair.stack.ports['receive']}/api/v1/receive"
     with pytest.raises(httpx.TransportError, match=r"(?i)certificate.required"):
-        httpx.post(url, content=b"", verify=stack.authority, trust_env=False)
+        httpx.post(url, content=b"", verify=stack.authority, trust_env=False, timeout=60)
     tls = {"ca_file": "ca.crt", "cert_file": "tls.crt", "key_file": "tls.key"}
     to = {"url": url, "tls_config": {key: f"{certificate}/{name}" for key, name in tls.items()}}
     labels = {"environment": stack.environment, "service": "gone", "team": "web"}
     pushing = Pushing(certificate.parent / "pushing", to, labels)
     try:
         recorded = "slo:sli_error:ratio_rate5m"
-        (series,) = until(lambda: pair.asked(f'{recorded}{{service="gone"}}'), "the ruler records an objective", 90)
-        assert float(series["value"][1]) == pytest.approx(0.1, abs=0.01)
+
+        def objective() -> list[dict[str, Any]]:
+            """Right once each of the counters has some samples: they do not arrive together."""
+            found = pair.asked(f'{recorded}{{service="gone"}}')
+            return [each for each in found if float(each["value"][1]) == pytest.approx(0.1, abs=0.01)]
+
+        (series,) = until(objective, "the ruler records an objective, and right", 240)
         assert "replica" not in series["metric"]
         assert series["metric"]["environment"] == stack.environment
-        until(lambda: len(pair.asked(recorded, dedup="false")) == 2, "both rulers have recorded it")
+        until(lambda: len(pair.asked(recorded, dedup="false")) == 2, "both rulers have recorded it", 180)
         assert stack.query(recorded) == stack.query("http_requests_total") == []
         alert = 'ALERTS{alertname="APIHighErrorRate",alertstate="firing"}'
-        until(lambda: pair.asked(alert), "the alert fires", 60)
-        until(lambda: told_of(pair, "APIHighErrorRate"), "the alert is told", 60)
+        until(lambda: pair.asked(alert), "the alert fires", 180)
+        until(lambda: told_of(pair, "APIHighErrorRate"), "the alert is told", 180)
     finally:
         pushing.stop()
     assert told_of(pair, "APIHighErrorRate") == 1, "by two rulers, as one"
@@ -205,47 +203,61 @@ def told_of(pair: Pair, alertname: str) -> int:
     return sum(alert["labels"]["alertname"] == alertname for alert in alerts)
 
 
-def test_either_of_two_prometheus_is_killed(pair: Pair) -> None:
-    """Twenty times in turn, for more than four scrapes each: no gap, nothing twice, and each alert is told once.
+def test_either_of_two_prometheus_is_killed(pair: Pair, lengths: Lengths) -> None:
+    """In turn, for more than four scrapes each: no gap, nothing twice, and each alert is told once.
 
-    A minute each at the usual 15 seconds between scrapes would be four as well, and the querier counts in scrapes. Once
-    two are missing it goes on with the next sample of the other one, three after the last. What it has not chosen it
-    leaves out for twice that time: so seven are the longest pause that a death makes, and two deaths are more than nine
-    apart here, for if the other one died meanwhile the pause would be longer, though both have samples of it.
+    A minute each at the usual 15 seconds between scrapes is four as well, and the querier counts in scrapes. Once two
+    are missing it goes on with the next sample of the other one, three after the last. What it has not chosen it leaves
+    out for twice that time: so seven are the longest pause that a death makes, and two deaths are more than nine apart
+    here, for if the other one died meanwhile the pause would be longer, though both have samples of it.
     """
     stack = pair.stack
     firing = 'ALERTS{alertname="ServiceDown",alertstate="firing"}'
-    until(lambda: len(pair.asked(firing, dedup="false")) == 4, "both have fired both alerts", 90)
+    until(lambda: len(pair.asked(firing, dedup="false")) == 4, "both have fired both alerts", 240)
     start = time.time()
-    for kill in range(KILLS):
+    for kill in range(lengths.kills):
         container, died = stack.container(REPLICAS[1 - kill % 2]), time.monotonic()
         container.kill()
-        time.sleep(DOWNTIME)
+        time.sleep(lengths.dead)
         container.start()
-        until(partial(pair.scrapes, container, time.time()), "it has fresh samples", 60)
+        until(partial(pair.scrapes, container, time.time()), "it has fresh samples", 180)
         time.sleep(max(0.0, died + APART - time.monotonic()))
-    until(lambda: len(pair.alone(PAUSE)) == 2, "both answer the querier", 60)
-    seconds = time.time() - start + 10  # with some from before the first
-    answer = stack.get("thanos", "/api/v1/query", query=f"{SCRAPED}[{seconds:.0f}s]")
-    assert not answer.get("warnings"), answer["warnings"]
+    until(lambda: len(pair.alone(PAUSE)) == 2, "both answer the querier", 180)
+    end = time.time()
+    seconds = end - start + 10  # with some from before the first
+
+    def complete() -> Any:
+        """An answer for which both were heard: a busy machine may keep one waiting for too long."""
+        found = stack.get("thanos", "/api/v1/query", query=f"{SCRAPED}[{seconds:.0f}s]", time=f"{end:.3f}")
+        return None if found.get("warnings") else found
+
+    answer = until(complete, "an answer without warnings")
     (series,) = answer["data"]["result"]
     assert "replica" not in series["metric"]
     times = [float(at) for at, _ in series["values"]]
     assert times == sorted(set(times)), "in order, and none twice"
-    each_alone = [[float(at) for at, _ in found["values"]] for found in pair.alone(seconds)]
-    assert set(times) <= {at for found in each_alone for at in found}, "no sample that neither has scraped"
+
+    def both() -> list[dict[str, Any]] | None:
+        found = pair.alone(seconds, end)
+        return found if len(found) == 2 else None
+
+    each_alone = [[float(at) for at, _ in found["values"]] for found in until(both, "the samples of each")]
+    scraped = {at for found in each_alone for at in found}
+    assert set(times) <= scraped, "no sample that neither has scraped"
     each_pause = [sorted(pauses(found)) for found in each_alone]
-    killed = sorted(pause for found in each_pause for pause in found[-KILLS // 2 :])
-    usual = max(pause for found in each_pause for pause in found[: -KILLS // 2])
+    killed = sorted(pause for found in each_pause for pause in found[-lengths.kills // 2 :])
+    usual = max(pause for found in each_pause for pause in found[: -lengths.kills // 2])
     longest, told = max(pauses(times)), deliveries(pair.receiver, "ServiceDown")
+    # What a busy machine let neither scrape is no gap of the querier's; it, too, makes it leave one out for twice that.
+    busy = 3 * max(0.0, max(pauses(sorted(scraped))) - INTERVAL)
     TIMINGS.append(
-        f"         {KILLS} kills of either Prometheus in turn in {seconds:.0f} s, a scrape each {INTERVAL} s (at times "
-        f"in {usual:.1f}): without a sample of the one killed for {killed[0]:.1f} to {killed[-1]:.1f} s, of both as one"
-        f" for {longest:.1f} s at most; alerts told: {sorted(told.values())}"
+        f"         {lengths.kills} kills of either Prometheus in turn in {seconds:.0f} s, a scrape each {INTERVAL} s "
+        f"(at times in {usual:.1f}): without a sample of the one killed for {killed[0]:.1f} to {killed[-1]:.1f} s, of "
+        f"both as one for {longest:.1f} s at most; alerts told: {sorted(told.values())}"
     )
-    assert killed[0] >= PAUSE
-    assert longest <= 7 * usual, f"a gap of {longest:.1f} s"
-    assert longest < killed[0]
+    assert killed[0] >= max(PAUSE, lengths.dead)
+    assert longest <= 7 * usual + busy, f"a gap of {longest:.1f} s"
+    assert longest - busy < killed[0]
     assert sorted(told.values()) == [1, 1]
 
 
@@ -254,9 +266,19 @@ def pauses(times: list[float]) -> list[float]:
     return [later - earlier for earlier, later in pairwise(times)]
 
 
+def test_verify_finds_every_part_connected(pair: Pair) -> None:
+    """After all those deaths, too."""
+    outcome = pair.stack.project.run("./observatory", "verify", "--json", pair.stack.environment)
+    report = json.loads(outcome.output[outcome.output.index("{") :])
+    ours = {check.name for check in (*CHECKS, *RULER_CHECKS)}
+    found = {each["name"]: each for each in report["checks"] if each["name"] in ours}
+    assert {name: each["status"] for name, each in found.items()} == dict.fromkeys(ours, "ok"), found
+    pair.stack.no_changes()
+
+
 def test_what_lacks_a_store_says_so_and_is_not_remembered(pair: Pair) -> None:
     """Without either Prometheus an answer is short, with a warning; once they are back the same question is whole."""
-    stack, end = pair.stack, time.time() - 90  # the query frontend never remembers the last minute
+    stack, end = pair.stack, time.time() - 60  # the query frontend never remembers the last minute
 
     def ask() -> tuple[int, bool]:
         """Samples of one series in the minute before, and whether the answer comes with a warning."""
@@ -274,7 +296,7 @@ def test_what_lacks_a_store_says_so_and_is_not_remembered(pair: Pair) -> None:
     try:
         # As long as a sidecar takes to notice: after that a querier could leave it out in silence.
         for name in SIDECARS:
-            until(partial(noticed, stack.container(name)), f"{name} has noticed that its Prometheus is gone", 90)
+            until(partial(noticed, stack.container(name)), f"{name} has noticed that its Prometheus is gone", 180)
         time.sleep(6)  # the querier asks each store every five seconds how it is
         assert ask() == (0, True)
     finally:
@@ -282,7 +304,11 @@ def test_what_lacks_a_store_says_so_and_is_not_remembered(pair: Pair) -> None:
             stack.container(name).start()
     started = time.time()
     for name in REPLICAS:
-        until(partial(pair.scrapes, stack.container(name), started), "it scrapes again", 60)
-    whole, warned = ask()
-    assert whole >= 58, "a value for each of 61 seconds, as each sample counts until the next one"
-    assert not warned
+        until(partial(pair.scrapes, stack.container(name), started), "it scrapes again", 180)
+
+    def whole() -> bool:
+        """A value for each of 61 seconds, as each sample counts until the next one."""
+        count, warned = ask()
+        return count >= 58 and not warned
+
+    until(whole, "the same question is answered in whole", 120)

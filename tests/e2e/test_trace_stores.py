@@ -26,6 +26,7 @@ import pytest
 
 from operations.programs import find
 from tests.e2e.engine import free_ports, until
+from tests.e2e.processes import end
 from tests.e2e.traces import export
 from tests.support import planned, service, stack
 
@@ -71,8 +72,7 @@ def jaeger(folder: Path, **tracing: Any) -> Iterator[Jaeger]:
     try:
         yield Jaeger(f"http://127.0.0.1:{numbers['4318']}/v1/traces", log, process)
     finally:
-        process.terminate()
-        process.wait(20)
+        end(process)
 
 
 @dataclass
@@ -170,11 +170,11 @@ def test_spans_reach_a_search_store(tmp_path: Path, kind: str) -> None:
             def taken() -> bool:
                 assert running.process.poll() is None, running.log.read_text()[-2000:]
                 with suppress(httpx.TransportError):
-                    return httpx.post(running.otlp, json=body, trust_env=False).is_success
+                    return httpx.post(running.otlp, json=body, trust_env=False, timeout=60).is_success
                 return False
 
-            until(taken, "Jaeger takes a trace", 30)
-            until(lambda: any(trace in text for *_, text in store.requests), "the span is stored", 30)
+            until(taken, "Jaeger takes a trace", 120)
+            until(lambda: any(trace in text for *_, text in store.requests), "the span is stored", 120)
     assert {login for _, _, login, _ in store.requests} == {f"jaeger:{PASSWORD}"}
     templates = {path: text for method, path, _, text in store.requests if method == "PUT"}
     assert {path.rsplit("/", 1)[1] for path in templates} >= {"acme-jaeger-span", "acme-jaeger-service"}
@@ -187,6 +187,6 @@ def test_cassandra_is_logged_in_to_with_the_password_as_it_stands(tmp_path: Path
     with store.serving() as address:
         settings = {"servers": [address], "datacenter": "dc1", "login": LOGIN}
         with jaeger(tmp_path, storage="cassandra", cassandra=settings) as running:
-            assert running.process.wait(30) != 0
+            assert running.process.wait(120) != 0
     assert "go away" in running.log.read_text(), running.log.read_text()[-2000:]
     assert set(store.logins) == {b"\0jaeger\0" + PASSWORD.encode()}

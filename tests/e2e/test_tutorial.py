@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from components.config import StackConfig
 from components.yaml_text import dump, load
 from tests.e2e.engine import Engine, free_ports, until
 from tests.e2e.project import ROOT
@@ -24,7 +27,7 @@ LEFT_OUT = shutil.ignore_patterns(
     ".*_cache",
     "node_modules",
 )
-PATIENCE = 120
+PATIENCE = 240
 
 
 @dataclass
@@ -54,6 +57,26 @@ def steps(text: str) -> Iterator[Step]:
             yield step
 
 
+def free_offset() -> int:
+    """A number that leads from each port that a stack publishes by default to a free one.
+
+    All but the highest are then below those that other tests are given.
+    """
+    ports = [number for _, number in StackConfig(environment="default").ports.published().values()]
+    return next(
+        offset for offset in random.sample(range(1000, 3300), 500) if all(_is_free(port + offset) for port in ports)
+    )
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        try:
+            listener.bind(("", port))
+        except OSError:
+            return False
+    return True
+
+
 class Reader:
     """Somebody with a fresh copy of the project, a shell, and ports and names that nobody else has."""
 
@@ -61,7 +84,7 @@ class Reader:
         self.folder, self.environment = folder / "project", environment
         shutil.copytree(ROOT, self.folder, ignore=LEFT_OUT)
         (self.folder / ".venv").symlink_to(ROOT / ".venv")
-        self.hello, self.offset = free_ports(1)[0], free_ports(1)[0] - 9090
+        self.hello, self.offset = free_ports(1)[0], free_offset()
         self.shell: list[str] = []
 
     def own(self, text: str) -> str:
@@ -82,16 +105,19 @@ class Reader:
             stack[key] = {**stack[key], **value} if key in stack else value
         file.write_text(dump(document))
 
-    def run(self, command: str) -> str:
-        """What a command prints, in the shell that earlier commands have set up."""
-        command = self.own(command)
-        if command.startswith("eval "):
-            self.shell.append(command)
-        script = "\n".join(["set -e", *self.shell, command])
-        done = subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=600, check=False
+    def tried(self, command: str) -> subprocess.CompletedProcess[str]:
+        """A command, run in the shell that earlier commands have set up."""
+        script = "\n".join(["set -e", *self.shell, self.own(command)])
+        return subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=900, check=False
         )
-        assert done.returncode == 0, f"$ {command}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
+
+    def run(self, command: str) -> str:
+        """What a command prints that has to succeed."""
+        if command.startswith("eval "):
+            self.shell.append(self.own(command))
+        done = self.tried(command)
+        assert done.returncode == 0, f"$ {self.own(command)}\n{done.stdout[-4000:]}{done.stderr[-4000:]}"
         return " ".join((done.stdout + done.stderr).split())
 
     def follow(self, step: Step) -> None:
@@ -102,6 +128,8 @@ class Reader:
         if step.command.startswith("docker logs"):
             until(lambda: all(line in self.run(step.command) for line in wanted), f"{wanted} in the log", PATIENCE)
             return None
+        if step.command.startswith("curl "):  # a reader types slower than a program starts on a busy machine
+            until(lambda: self.tried(step.command).returncode == 0, f"an answer to {step.command}", PATIENCE)
         output = self.run(step.command)
         missing = [line for line in wanted if line not in output]
         assert not missing, f"$ {step.command}\ndoes not print {missing}, but:\n{output[-4000:]}"

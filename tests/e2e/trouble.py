@@ -13,8 +13,12 @@ from tests.e2e.engine import free_ports
 Answer = tuple[int, str]
 
 
-def _series(name: str, count: int) -> str:
-    return "".join(f'{name}{{user="{number}"}} 1\n' for number in range(count))
+BALLAST = 10000
+"""Series below `/ballast`, which is no trouble but work."""
+
+
+def _series(name: str, count: int, value: int = 1) -> str:
+    return "".join(f'{name}{{user="{number}"}} {value}\n' for number in range(count))
 
 
 def _strange(started: float) -> str:
@@ -56,6 +60,7 @@ class Trouble:
             "/empty": lambda: (200, "\n"),
             "/future": lambda: (200, f"future 1 {int(time.time() + 3600)}000\n"),
             "/strange": lambda: (200, _strange(started)),
+            "/ballast": lambda: (200, _series("ballast", BALLAST, int(time.time() - started))),
         }
 
         class Handler(BaseHTTPRequestHandler):

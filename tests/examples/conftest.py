@@ -63,7 +63,7 @@ def start() -> Iterator[Start]:
     for process in running:
         assert process.stdout
         process.stdout.close()
-        assert process.wait(15) == 0, f"{process.args!r} does not end well"
+        assert process.wait(90) == 0, f"{process.args!r} does not end well"
 
 
 @pytest.fixture(scope="session")

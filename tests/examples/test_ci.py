@@ -25,7 +25,7 @@ from components.yaml_text import dump, load
 from operations import programs
 from operations.report.change import DANGERS
 from tests.operations.report.prepared_changes import SHOP
-from tests.operations.report.repository import Repository
+from tests.operations.report.repository import Repository, without_progress
 from tests.support import changed
 
 CI = Path(__file__).resolve().parents[2] / "examples" / "ci"
@@ -149,15 +149,17 @@ def variables(repository: Repository, tmp_path: Path) -> dict[str, str]:
 
 def shell(script: str, folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """As GitHub runs a step: https://docs.github.com/actions/reference/workflow-syntax#exit-codes-and-error-action."""
-    return subprocess.run(
+    done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         cwd=folder,
         env=variables,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=600,
         check=False,
     )
+    done.stderr = without_progress(done.stderr)
+    return done
 
 
 def github_steps() -> dict[str, dict[str, Any]]:
@@ -352,5 +354,5 @@ def test_only_the_preview_sees_the_passphrase() -> None:
 def test_actionlint_has_nothing_against_it() -> None:
     actionlint = programs.find("actionlint")
     assert actionlint, "actionlint is needed: make test readies it"
-    done = subprocess.run([actionlint, CI / "github.yml"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([actionlint, CI / "github.yml"], capture_output=True, text=True, timeout=600, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -23,15 +23,19 @@ OWN = {"le", "quantile"}
 def scraped(shop: str, gateway: str, exporter: str) -> dict[str, dict[str, Metric]]:
     """Monitored service to its metrics by name, after some requests."""
     for path in ("/api/products", "/api/products/7", "/api/products/7", "/no/such/path"):
-        httpx.get(gateway + path, trust_env=False)
-    httpx.post(f"{gateway}/api/orders", json={"product": 7}, trust_env=False)
-    httpx.post(f"{gateway}/api/signups", json={"source": "ads", "plan": "free", "country": "FR"}, trust_env=False)
+        httpx.get(gateway + path, trust_env=False, timeout=60)
+    httpx.post(f"{gateway}/api/orders", json={"product": 7}, trust_env=False, timeout=60)
+    httpx.post(
+        f"{gateway}/api/signups", json={"source": "ads", "plan": "free", "country": "FR"}, trust_env=False, timeout=60
+    )
     urls = {"demo-shop": shop, "demo-gateway": gateway}
     found = {}
     for service in monitored():
         if service.name == "demo-traffic":
             continue
-        answer = httpx.get(f"{urls.get(service.name, exporter)}/metrics", params=dict(service.params), trust_env=False)
+        answer = httpx.get(
+            f"{urls.get(service.name, exporter)}/metrics", params=dict(service.params), trust_env=False, timeout=60
+        )
         assert answer.is_success, answer.text
         found[service.name] = {name: family for family in _families(answer.text) for name in _names(family)}
     return found

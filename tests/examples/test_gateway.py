@@ -16,7 +16,7 @@ def test_its_own_tests_pass(node: str, gateway_folder: Path) -> None:
         env=dict(os.environ),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert found.returncode == 0, found.stdout[-3000:]
@@ -24,11 +24,11 @@ def test_its_own_tests_pass(node: str, gateway_folder: Path) -> None:
 
 
 def test_it_answers_with_what_the_shop_says(gateway: str) -> None:
-    product = httpx.get(f"{gateway}/api/products/7", trust_env=False).json()
+    product = httpx.get(f"{gateway}/api/products/7", trust_env=False, timeout=60).json()
     assert product == {"id": 7, "name": "novel 7", "category": "books", "cents": 759}
-    assert len(httpx.get(f"{gateway}/api/products", trust_env=False).json()) == 20
-    assert httpx.get(f"{gateway}/api/products/999", trust_env=False).status_code == 404
-    refused = httpx.post(f"{gateway}/api/orders", json={"product": "x"}, trust_env=False)
+    assert len(httpx.get(f"{gateway}/api/products", trust_env=False, timeout=60).json()) == 20
+    assert httpx.get(f"{gateway}/api/products/999", trust_env=False, timeout=60).status_code == 404
+    refused = httpx.post(f"{gateway}/api/orders", json={"product": "x"}, trust_env=False, timeout=60)
     assert (refused.status_code, refused.json()) == (
         400,
         {"error": "product and amount must be numbers, amount below 100"},
@@ -36,6 +36,10 @@ def test_it_answers_with_what_the_shop_says(gateway: str) -> None:
 
 
 def test_health_checks_tell_the_truth(gateway: str, node: str, gateway_folder: Path) -> None:
-    for url, code in ((f"{gateway}/health", 0), (f"{gateway}/nowhere", 1), ("http://127.0.0.1:9/health", 1)):
-        found = subprocess.run([node, "healthy.js", url], cwd=gateway_folder, timeout=20, check=False)
-        assert found.returncode == code, url
+    def code(url: str) -> int:
+        return subprocess.run([node, "healthy.js", url], cwd=gateway_folder, timeout=120, check=False).returncode
+
+    # It gives an answer 3 seconds, which may be too few for a busy machine.
+    assert 0 in (code(f"{gateway}/health") for _ in range(5))
+    for url in (f"{gateway}/nowhere", "http://127.0.0.1:9/health"):
+        assert code(url) == 1, url

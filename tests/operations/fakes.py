@@ -81,7 +81,7 @@ def served(fakes: dict[str, Fake]) -> Iterator[dict[str, Endpoint]]:
             server.daemon_threads = True
             threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
             servers.append(server)
-            endpoints[name] = Endpoint(name, f"http://127.0.0.1:{server.server_port}")
+            endpoints[name] = Endpoint(name, f"http://127.0.0.1:{server.server_port}", patience=60)
         yield endpoints
     finally:
         for endpoint in endpoints.values():

@@ -42,7 +42,7 @@ def observatory(*arguments: str, **variables: str) -> subprocess.CompletedProces
         capture_output=True,
         text=True,
         env=environment,
-        timeout=60,
+        timeout=300,
         check=False,
     )
 
@@ -98,14 +98,14 @@ def test_json_is_all_there_is_on_the_output() -> None:
 
 def test_it_runs_from_any_folder(tmp_path: Path) -> None:
     done = subprocess.run(
-        [ROOT / "observatory", "plan", "dev", "--json"], cwd=tmp_path, capture_output=True, check=False, timeout=60
+        [ROOT / "observatory", "plan", "dev", "--json"], cwd=tmp_path, capture_output=True, check=False, timeout=300
     )
     assert done.returncode == 0
 
 
 def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     command = f"'{sys.executable}' '{ROOT}/observatory' plan prod | head -n 1"
-    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=300, check=False)
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
@@ -113,16 +113,16 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
 def test_an_interruption_is_130(number: signal.Signals, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.test.yaml"
     with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(60)
+        server.settimeout(300)
         # It takes the call and never answers, so verify is in the middle of its work until it is interrupted.
         port = server.getsockname()[1]
         ports = f"{{prometheus: {port}, alertmanager: 10, jaeger: 11, otlp_http: 12, otlp_grpc: 13, grafana: null}}"
         file.write_text(f"config:\n  observatory:stack: {{environment: test, ports: {ports}}}\n")
-        command = [sys.executable, str(ROOT / "observatory"), "verify", str(file), "--timeout", "50"]
+        command = [sys.executable, str(ROOT / "observatory"), "verify", str(file), "--timeout", "500"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
             call, _ = server.accept()
             process.send_signal(number)
-            _, error = process.communicate(timeout=60)
+            _, error = process.communicate(timeout=300)
             call.close()
     assert (process.returncode, error) == (130, "interrupted\n")
 

@@ -6,13 +6,14 @@ from typing import Any, cast
 
 import pytest
 
-from operations.backups.backup import size_text
-from operations.backups.containers import Answer, Backups
-from operations.backups.drill import _numbers, _silences, drill_command
+from operations.backups.comparisons import numbers, silences
+from operations.backups.containers import Backups
+from operations.backups.copies import Answer
+from operations.backups.drill import drill_command
 from operations.backups.drill_stack import DrillStack
 from operations.backups.grafana_database import would_be_lost
 from operations.backups.restore import Target, check_engine
-from operations.backups.snapshots import Snapshot, chosen
+from operations.backups.snapshots import Snapshot, chosen, size_text
 from operations.errors import CommandError, UsageError
 from operations.inside import Inside
 from tests.support import EVERYTHING, changed, config_of, images, plan_of, planned, stack
@@ -97,7 +98,7 @@ def test_sizes_are_written_for_people() -> None:
     ("expected", "restored", "right"), [(5, 5, True), (5, 4, False), (5, 6, False), (0, 7, True), (0, 0, False)]
 )
 def test_numbers_have_to_be_the_same_or_at_least_there(expected: float, restored: float, right: bool) -> None:
-    assert _numbers("samples", expected, restored).right is right
+    assert numbers("samples", expected, restored).right is right
 
 
 class Silences:
@@ -135,12 +136,12 @@ LATER = 1795290000.0  # 2026-11-21T19:40:00Z
 )
 def test_silences_have_to_be_the_same_with_their_times(restored: list[dict[str, Any]], right: bool) -> None:
     first, copy = cast("Inside", Silences(SILENCE)), cast("Inside", Silences(*restored))
-    assert _silences(first, copy, LATER).right is right
+    assert silences(first, copy, LATER).right is right
 
 
 def test_silences_that_are_younger_than_the_copy_are_not_missed() -> None:
     young = {**SILENCE, "id": "young", "updatedAt": "2026-11-21T19:50:00.000Z"}
-    row = _silences(cast("Inside", Silences(SILENCE, young)), cast("Inside", Silences(SILENCE)), LATER)
+    row = silences(cast("Inside", Silences(SILENCE, young)), cast("Inside", Silences(SILENCE)), LATER)
     assert row.right
     assert row.first == "1"
 

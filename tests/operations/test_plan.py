@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from operations.plan import describe, lines, plan_command
@@ -100,3 +102,19 @@ def test_what_is_left_out_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert "grafana is left out" in "\n".join(lines(describe(config, planned(config, without=["grafana"]))))
     assert plan_command("dev", json=False) == 0
     assert "SERVICE" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("kubernetes", "where"),
+    [
+        (None, "on loopback"),
+        ({"context": "test"}, "inside of the cluster"),
+        (
+            {"context": "test", "ingress": {"tls_secret": "web", "hosts": {"grafana": "grafana.example.com"}}},
+            "at its hosts",
+        ),
+    ],
+)
+def test_what_is_open_says_to_whom(kubernetes: dict[str, Any] | None, where: str) -> None:
+    config = stack(**({"platform": "kubernetes", "kubernetes": kubernetes} if kubernetes else {}))
+    assert lines(describe(config, planned(config)))[0].endswith(f": open, {where}")

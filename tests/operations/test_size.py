@@ -48,9 +48,7 @@ def test_the_shipped_stacks_ask_for_enough(name: str) -> None:
     found = sized(config, plan, Question())
     assert {row["verdict"] for row in found["asked"]} == {"enough"}
     assert found["series"] == sum(source["series"] for source in found["sources"])
-    assert [
-        note for note in stack_notes(config, [service.name for service in plan.services]) if "too little" in note
-    ] == []
+    assert [note for note in stack_notes(config, plan.services) if "too little" in note] == []
     json.dumps(found)
 
 
@@ -109,7 +107,10 @@ def test_other_circumstances() -> None:
     [
         (Question(interval="3m"), "--interval 3m: must be a duration from 1s to 2m30s"),
         (Question(interval="fast"), "--interval fast: must be a duration"),
-        (Question(retention="1h"), "--retention 1h: must be a duration of at least 2h"),
+        (Question(retention="1h"), "--retention 1h: must be a duration from 2h to 100y, such as 30d"),
+        (Question(retention="101y"), "--retention 101y: must be a duration from 2h to 100y"),
+        (Question(retention=""), "--retention : must be"),
+        (Question(interval=""), "--interval : must be"),
     ],
 )
 def test_options_that_no_stack_file_could_have(question: Question, message: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -56,10 +55,10 @@ class World:
         results = verify(self.config, self.plan, endpoints, unreachable or {}, patience)
         return {result.name: result for result in results}
 
-    def check(self, name: str) -> Result:
+    def check(self, name: str, patience: float = 0.2) -> Result:
         """The result of one check alone."""
         (check,) = (check for check in planned_checks(self.plan, self.config) if check.name == name)
-        return run_check(check, Running(self.config, self.plan, self.endpoints, patience=0.2))
+        return run_check(check, Running(self.config, self.plan, self.endpoints, patience))
 
 
 @pytest.fixture
@@ -73,6 +72,15 @@ def world() -> Iterator[World]:
 def test_a_channel_that_the_stack_no_longer_has_does_not_count(world: World) -> None:
     _query(world, receiver_name="team-chat", integration="slack")
     assert world.check(NOTIFICATIONS).status is Status.OK
+
+
+def test_what_failed_while_alertmanager_started_passes(world: World) -> None:
+    healthy, failing = world.prometheus.routes["GET", "/api/v1/query"], [fakes.vector(({"alertmanager": "a"}, "3"))] * 2
+    world.prometheus.routes["GET", "/api/v1/query"] = lambda query, body: (
+        (200, failing.pop()) if failing and "errors_total" in query["query"] else healthy(query, body)
+    )
+    assert world.check(NOTIFICATIONS, patience=60).status is Status.OK
+    assert not failing
 
 
 def test_a_healthy_stack_passes_every_check(world: World) -> None:
@@ -133,7 +141,7 @@ def _query(world: World, **series: str) -> None:
     failing = fakes.vector((series, "2"))
     healthy = world.prometheus.routes["GET", "/api/v1/query"]
     world.prometheus.routes["GET", "/api/v1/query"] = lambda query, body: (
-        (200, failing) if "failed_total" in query["query"] else healthy(query, body)
+        (200, failing) if ("failed_total" in query["query"]) == ("integration" in series) else healthy(query, body)
     )
 
 
@@ -184,7 +192,12 @@ BROKEN = [
         "channel verification (webhook)",
         "secret",
     ),
-    (NOTIFICATIONS, lambda w: _query(w, alertmanager="http://a"), "Prometheus to http://a", "secret"),
+    (
+        NOTIFICATIONS,
+        lambda w: _query(w, alertmanager="http://a"),
+        "last 105s: Prometheus to http://a",
+        "Prometheus' log",
+    ),
     (CONFIG, lambda w: _config(w, lambda d: d["scrape_configs"].pop()), "scrape_configs: ", "make up"),
     (
         CONFIG,
@@ -320,9 +333,9 @@ def test_a_failed_notification_ends_the_wait_at_once(world: World) -> None:
         return 200, ""
 
     world.alertmanager.routes["POST", "/api/v2/alerts"] = take_and_fail
-    result = world.verify(patience=30)[ALERT]
+    result = world.verify(patience=600)[ALERT]
     assert result.detail == "the test alert could not be delivered to receiver verification"
-    assert result.seconds < 5
+    assert result.seconds < 300
 
 
 def test_an_answer_in_another_shape_fails_that_check_alone(world: World) -> None:
@@ -355,19 +368,67 @@ def test_what_cannot_be_reached_says_why(world: World) -> None:
 
 
 def test_patience_waits_for_what_takes_a_moment(world: World) -> None:
+    """Three answers are too early, counted and not timed: a machine that is busy makes no difference."""
+    _, healthy = world.prometheus.answer("GET", "/api/v1/targets", None)
     _target(world, "jaeger", fakes.target("jaeger", "unknown"))
-    timer = threading.Timer(0.5, lambda: _target(world, "jaeger", fakes.target("jaeger")))
-    timer.start()
-    result = world.verify(patience=10)[TARGETS]
-    timer.join()
-    assert result.status is Status.OK
-    assert 0.3 < result.seconds < 5
+    _, early = world.prometheus.answer("GET", "/api/v1/targets", None)
+    answers = [early, early, early, healthy]
+    world.prometheus.routes["GET", "/api/v1/targets"] = lambda _query, _body: (200, answers.pop(0))
+    (check,) = (check for check in planned_checks(world.plan, world.config) if check.name == TARGETS)
+    result = run_check(check, Running(world.config, world.plan, world.endpoints, patience=300))
+    assert (result.status, answers) == (Status.OK, []), result
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "path"),
+    [
+        (CONFIG, "prometheus", "/api/v1/status/config"),
+        (RULES, "prometheus", "/api/v1/rules"),
+        (ALERTMANAGER, "alertmanager", "/api/v2/status"),
+    ],
+)
+def test_no_answer_is_no_difference_to_what_is_planned(world: World, name: str, program: str, path: str) -> None:
+    asked: fakes.Fake = getattr(world, program)
+    healthy, busy = asked.routes["GET", path], ["busy", "busy"]
+    asked.routes["GET", path] = lambda query, body: (503, busy.pop()) if busy else healthy(query, body)
+    assert world.check(name, patience=300).status is Status.OK
+    assert not busy
+
+
+@pytest.mark.parametrize(
+    ("name", "program", "method", "path"),
+    [
+        (ALERT, "alertmanager", "GET", "/api/v2/status"),
+        (ALERT, "alertmanager", "GET", "/metrics"),
+        (ALERT, "alertmanager", "POST", "/api/v2/alerts"),
+        (TRACE, "otlp", "POST", "/v1/traces"),
+    ],
+)
+def test_a_program_that_is_busy_is_asked_again(world: World, name: str, program: str, method: str, path: str) -> None:
+    asked = world.servers()[program]
+    healthy, busy = asked.routes[method, path], ["busy", "busy"]
+    asked.routes[method, path] = lambda query, body: (503, busy.pop()) if busy else healthy(query, body)
+    assert world.check(name, patience=300).status is Status.OK
+    assert not busy
+
+
+def test_a_difference_is_told_at_once(world: World) -> None:
+    _rules(world, duration=60)
+    world.prometheus.seen.clear()
+    assert world.check(RULES, patience=300).status is Status.FAILED
+    assert world.prometheus.seen.count("GET /api/v1/rules") == 1
 
 
 def test_an_interruption_takes_the_test_alert_back(world: World) -> None:
     world.alertmanager.delivers = False
     running = Running(world.config, world.plan, world.endpoints, patience=60)
-    threading.Timer(0.4, running.stop.set).start()
+    take = world.alertmanager.routes["POST", "/api/v2/alerts"]
+
+    def take_and_stop(query: Any, body: Any) -> fakes.Answer:
+        running.stop.set()
+        return take(query, body)
+
+    world.alertmanager.routes["POST", "/api/v2/alerts"] = take_and_stop
     with pytest.raises(Interrupted):
         alertmanager.test_alert_delivered(running)
     (alert,) = world.alertmanager.alerts.values()
@@ -376,7 +437,7 @@ def test_an_interruption_takes_the_test_alert_back(world: World) -> None:
 
 def test_leaving_the_results_early_ends_the_checks_that_wait(world: World) -> None:
     world.alertmanager.delivers = False
-    running = Running(world.config, world.plan, world.endpoints, patience=60)
+    running = Running(world.config, world.plan, world.endpoints, patience=600)
     results = run_checks(planned_checks(world.plan, world.config), running)
     next(results)
     started = time.monotonic()
@@ -384,7 +445,7 @@ def test_leaving_the_results_early_ends_the_checks_that_wait(world: World) -> No
         if result.name == QUERY:
             break
     results.close()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 300
     now = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
     assert all(alert["endsAt"] < now for alert in world.alertmanager.alerts.values())
 

@@ -63,7 +63,7 @@ def test_fresh_samples_pass_and_old_ones_fail(both: Both) -> None:
     cortex.set("/prometheus/api/v1/query", fakes.vector(({}, str(time.time() - 5)), ({"job": "x"}, "0")))
     assert checks.has_fresh_samples(running).startswith("2 targets, the newest sample is ")
     cortex.set("/prometheus/api/v1/query", fakes.vector(({}, str(time.time() - 95))))
-    with pytest.raises(CheckFailed, match=r"its newest sample is 9\d s old"):
+    with pytest.raises(CheckFailed, match=r"its newest sample is \d+ s old"):
         checks.has_fresh_samples(running)
     cortex.set("/prometheus/api/v1/query", fakes.vector())
     with pytest.raises(CheckFailed, match="it has no sample of this stack"):

@@ -472,7 +472,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "stop_grace": {"stop_grace": 31},
     "entrypoint": {"entrypoint": ("sh", "script")},
 }
-NOT_ITS_BUSINESS = {"metrics", "per_node", "calls", "api", "replica_of", "shares", "beside"}
+NOT_ITS_BUSINESS = {"metrics", "prepares", "per_node", "calls", "api", "replica_of", "shares", "beside"}
 """What Prometheus' configuration honours; what holds by itself on one machine with one network; what is refused; what
 says in which order replicas are touched (test_replicas.py); what needs a second service (below)."""
 
@@ -502,6 +502,11 @@ FIELDS = [field.name for field in fields(Service) if field.name not in NOT_ITS_B
 )
 def test_no_field_of_a_service_is_dropped(name: str, value: Any) -> None:
     assert seen(replace(PLAIN, **{name: value})) != plain_seen()
+
+
+def test_a_program_that_runs_before_others_is_refused() -> None:
+    with pytest.raises(ValueError, match="thing asks to run before others are started"):
+        seen(replace(PLAIN, prepares=("take",)))
 
 
 def test_the_api_of_a_platform_that_has_none_is_refused() -> None:

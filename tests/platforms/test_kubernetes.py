@@ -164,6 +164,7 @@ OTHERS: dict[str, dict[str, Any]] = {
         "none": (),
     },
     "probe": samples.OTHERS["probe"],
+    "prepares": {"": ("take",)},
     "host_mounts": {"one": samples.PLAIN.host_mounts, **samples.OTHERS["host_mounts"]},
     "per_node": {"true": True},
     "calls": {"outside": (Call(),), "port": (Call(port=443),), "namespace": (Call(namespaces=("shop",)),)},
@@ -207,8 +208,8 @@ def test_no_field_of_a_service_is_dropped(name: str, value: Any) -> None:
 
 
 def test_shared_volumes_are_refused() -> None:
-    with pytest.raises(ValueError, match="shares volumes of other services"):
-        seen(replace(PLAIN, shares=(Volume("data", "/data"),)))
+    with pytest.raises(ValueError, match="jaeger shares volumes that its pod has not"):
+        seen(replace(PLAIN, shares=(Volume("strange", "/data"),)))
 
 
 def test_the_same_service_gives_the_same_resources() -> None:

@@ -169,10 +169,11 @@ def test_it_runs_what_was_planned(name: str, service: Service) -> None:
         assert container[kind].get("exec", {}).get("command", []) == list(service.probe.command)
         assert container[kind]["timeoutSeconds"] == service.probe.timeout
     assert container["startupProbe"]["periodSeconds"] * container["startupProbe"]["failureThreshold"] >= 900
-    assert container["livenessProbe"]["failureThreshold"] > container["readinessProbe"]["failureThreshold"]
+    ready, alive = (container[f"{kind}Probe"]["failureThreshold"] for kind in ("readiness", "liveness"))
+    assert (ready < alive) == (not service.prepares)
     assert pod_of(workload_of(name, service))["terminationGracePeriodSeconds"] >= service.stop_grace
     mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in container.get("volumeMounts", [])}
-    for path in (*(volume.path for volume in together[pod_name(service)].volumes), *service.scratch):
+    for path in (*(volume.path for volume in service.shares or together[pod_name(service)].volumes), *service.scratch):
         assert mounts.pop(path) is False
     for mount in service.host_mounts:
         assert mounts.pop(mount.path) is True

@@ -202,14 +202,16 @@ OTHERS: dict[str, Any] = {
     "config_folder": "/etc/elsewhere",
     "entrypoint": ("sh",),
     "shares": (Volume("other-data", "/other"),),
+    "prepares": ("take",),
 }
 REFUSED = {
     "read_only": "read-only file system",
     "ports": "port 9090 only",
     "capabilities": "NET_ADMIN",
     "entrypoint": "cannot take command",
-    "shares": "shares volumes of other services",
+    "shares": "shares volumes that its pod has not",
     "host_pid": "pod: the operator cannot take hostPID",
+    "prepares": "pod: the operator cannot take initContainers",
 }
 NOT_ITS_BUSINESS = {
     "product": "names the component in Pulumi's tree",

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
 from components.resources.bucket import wanted
 from components.resources.s3_bucket import S3Bucket
 

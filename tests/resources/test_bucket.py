@@ -12,7 +12,7 @@ import dill
 import pytest
 from pulumi.dynamic import CreateResult, ReadResult, UpdateResult
 
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
 from components.platforms.errors import DeploymentError
 from components.resources.bucket import BucketProvider
 from components.spec import Plan

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 from moto.core import set_initial_no_auth_action_count
 
-from components.config.storage import Bucket
+from components.config.bucket import Bucket
 from components.resources.s3_policies import COMPONENTS, component_policies, partition
 
 NAME, REGION = "acme-metrics", "eu-central-1"

@@ -16,6 +16,7 @@ from components.catalogue import (
     FEDERATION,
     METRICS,
     SENDING,
+    VICTORIA_NODES,
     RuleFile,
     exposed_series,
     rule_file,
@@ -109,7 +110,7 @@ def test_names_are_unique() -> None:
 def test_files_are_named_for_a_subject_and_groups_for_their_file(path: Path) -> None:
     """The subject's presence in a stack switches its file on."""
     products = yaml.safe_load((ROOT / "components" / "versions.yaml").read_text())
-    assert path.stem in {*products, *THANOS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING}
+    assert path.stem in {*products, *THANOS, *EXPOSED, *DERIVED, *CLUSTER, FEDERATION, SENDING, VICTORIA_NODES}
     assert [group["name"] for group in yaml.safe_load(path.read_text())["groups"]] == [path.stem]
 
 

@@ -7,12 +7,14 @@ import shlex
 
 import pytest
 
-from tests.support import COPIED, content, plan_of, planned, service, stack
+from tests.support import COPIED, COPIED_AWAY, content, data, plan_of, planned, service, stack
+
+IN_CLUSTER = ["backup-alertmanager", "backup-grafana", "backup-prometheus", "backup-prometheus-2"]
 
 
-def settings(name: str) -> dict[str, str]:
+def settings(name: str, one: str = "backup") -> dict[str, str]:
     """The variables of the script, as a shell reads them."""
-    words = shlex.split(content(service(plan_of(name), "backup"), "settings"))
+    words = shlex.split(content(service(plan_of(name), one), "settings"))
     return dict(word.split("=", 1) for word in words)
 
 
@@ -98,3 +100,83 @@ def test_prometheus_scrapes_it_and_its_alerts_are_on() -> None:
     rules = content(prometheus, "rules/backup.yaml")
     for alert in ("BackupFailed", "BackupStale", "BackupNeverRestored"):
         assert f"alert: {alert}" in rules
+
+
+def test_in_a_cluster_one_stands_beside_each_program_whose_data_nobody_else_has() -> None:
+    """Each Prometheus may have samples of its own; Alertmanagers tell each other everything."""
+    plan = plan_of("copied-cluster")
+    found = [each for each in plan.services if each.product == "Backup"]
+    assert sorted(each.name for each in found) == IN_CLUSTER
+    for each in found:
+        owner = service(plan, each.name.removeprefix("backup-"))
+        assert each.beside == owner.name
+        assert each.user == owner.user
+        assert each.capabilities == ()
+        assert each.volumes == ()
+        assert each.host_mounts == ()
+        (own,) = owner.volumes
+        assert [(share.name, share.path) for share in each.shares] == [(own.name, f"/data/{own.name}")]
+        assert each.prepares == ("take", own.name)
+        assert dict(each.env)["STATE"] == dict(each.env)["HOME"] == f"/data/{own.name}/.backup"
+        assert dict(each.env)["TMPDIR"] == f"/data/{own.name}/.backup/tmp"
+        assert (each.resources.memory, each.resources.cpus) == (512, 0.5)
+
+
+@pytest.mark.parametrize("name", IN_CLUSTER)
+def test_in_a_cluster_each_has_a_repository_of_its_own(name: str) -> None:
+    """So none waits for another's locks, and no two make the same."""
+    owner = name.removeprefix("backup-")
+    values = settings("copied-cluster", name)
+    place = "s3:http://s3.example.com:8333/copies/metrics/copied"
+    assert values["RESTIC_REPOSITORY"] == f"{place}/observatory-copied-cluster/{owner}"
+    assert values["BACKUP"] == owner
+    assert values["VOLUMES"] == f"{owner}-data"
+    away = settings("copied-away")
+    same = ("AWS_DEFAULT_REGION", "BUCKET_LOOKUP", "PERIOD", "OFFSET", "KEEP")
+    assert {key: values[key] for key in same} == {key: away[key] for key in same}
+    found = service(plan_of("copied-cluster"), name)
+    assert [call.service for call in found.calls] == [""]
+    assert content(found, "secrets/password") == "<secret:backupPassword>"
+    assert content(found, "secrets/aws") == content(service(plan_of("copied-away"), "backup"), "secrets/aws")
+    told = json.loads(content(found, "stack.json"))
+    assert [each["name"] for each in told["services"]] == [owner]
+    for file in ("backup.sh", "metrics.sh"):
+        assert content(found, file) == content(service(plan_of("copied"), "backup"), file)
+
+
+def test_in_a_cluster_they_are_one_job_with_the_same_alerts_and_dashboard() -> None:
+    alerts = [
+        [
+            rule["alert"]
+            for group in data(service(plan_of(name), "prometheus"), "rules/backup.yaml")["groups"]
+            for rule in group["rules"]
+        ]
+        for name in ("copied", "copied-cluster")
+    ]
+    assert alerts[0] == alerts[1]
+    assert content(service(plan_of("copied-cluster"), "grafana"), "dashboards/Security/backup-compliance.json")
+    targets = content(service(plan_of("copied-cluster"), "prometheus"), "prometheus.yml")
+    assert targets.count("job_name: backup\n") == 1
+    for name in IN_CLUSTER:
+        assert f"{name}:9199" in targets
+
+
+def test_on_docker_one_program_is_for_all() -> None:
+    for name in ("copied", "copied-away", "replicas-copied"):
+        found = [each for each in plan_of(name).services if each.product == "Backup"]
+        assert [each.name for each in found] == ["backup"]
+        assert settings(name)["BACKUP"] == "stack"
+        assert (found[0].beside, found[0].prepares, found[0].replica_of, found[0].user) == ("", (), "", "0:0")
+        assert dict(found[0].env)["STATE"] == "/var/lib/backup"
+
+
+@pytest.mark.parametrize("without", ["stack file", "image"])
+def test_a_grafana_that_is_not_there_has_none_beside_it(without: str) -> None:
+    changes = {"grafana": {"enabled": False}} if without == "stack file" else {}
+    backup = {key: value for key, value in COPIED_AWAY.items() if key != "include"}
+    config = stack(platform="kubernetes", kubernetes={"context": "test"}, backup=backup, **changes)
+    plan = planned(config, without=["grafana"] if without == "image" else [])
+    assert [each.name for each in plan.services if each.product == "Backup"] == [
+        "backup-prometheus",
+        "backup-alertmanager",
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -11,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from operations.programs import find
+from tests.services.backup_script import ready, script
 
-SCRIPT = Path(__file__).resolve().parents[2] / "components" / "services" / "backup.sh"
 ROWS = 6000
+# Both rest from time to time, for as long as a copy of one moment takes on a busy machine.
 WRITER = f"""
 import random, sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -29,7 +28,7 @@ while True:
             database.execute(f"UPDATE {{table}} SET turn = ? WHERE number = ?", (turn, number))
     database.execute("COMMIT")
     if time.monotonic() > rest:
-        time.sleep(1.5)
+        time.sleep(6)
         rest = time.monotonic() + 4
 """
 COMPACTOR = """
@@ -60,7 +59,7 @@ for turn in itertools.count(1):
         write(f"PART{turn}-{part}", range(part, 40, 4))
     remove(f"WHOLE{turn}")
     if time.monotonic() > rest:
-        time.sleep(3)
+        time.sleep(15)
         rest = time.monotonic() + 5
 """
 """Like Prometheus' compaction: blocks are merged and gone, and at each moment every number is in one of them."""
@@ -68,35 +67,8 @@ for turn in itertools.count(1):
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """What the script has in its container, on folders of this test."""
-    restic = find("restic")
-    if restic is None:
-        pytest.skip("restic is not here; `python3 -m toolchain ready --for e2e` gets it")
-    for folder in ("here/secrets", "state", "data/grafana-data"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "here" / "secrets" / "password").write_text("of the test\n")
-    (tmp_path / "here" / "stack.json").write_text("{}\n")
-    (tmp_path / "here" / "settings").write_text(
-        f"ENVIRONMENT=test\nRESTIC_REPOSITORY={tmp_path}/repository\nAWS_DEFAULT_REGION=''\nBUCKET_LOOKUP=auto\n"
-        "PERIOD=86400\nOFFSET=0\nKEEP='--keep-daily 7'\nVOLUMES=grafana-data\n"
-    )
-    return {
-        "PATH": f"{restic.parent}{os.pathsep}{os.environ['PATH']}",
-        "HOME": str(tmp_path),
-        "HERE": str(tmp_path / "here"),
-        "STATE": str(tmp_path / "state"),
-        "DATA": str(tmp_path / "data"),
-        "TMPDIR": str(tmp_path / "state" / "tmp"),
-    }
-
-
-def script(environment: dict[str, str], *arguments: str) -> str:
-    """Run the script to its success; what it answers."""
-    done = subprocess.run(
-        ["sh", str(SCRIPT), *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """What the script has in its container on Docker, on folders of this test."""
+    return ready(tmp_path, "grafana-data", tmp_path / "state")
 
 
 def test_a_database_that_is_written_to_is_copied_between_two_transactions(
@@ -125,7 +97,7 @@ def test_a_database_that_is_written_to_is_copied_between_two_transactions(
     )
     assert (live.parent / "plugins" / "kept").read_text() == "as it is"
     assert not (live.parent / "grafana.db-journal").exists()
-    assert not (live.parent / ".restored").exists()
+    assert not list(live.parent.glob(".restored*"))
     with closing(sqlite3.connect(live)) as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         debit, credit = (

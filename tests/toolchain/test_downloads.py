@@ -6,7 +6,6 @@ import io
 import socket
 import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ class Site(http.server.BaseHTTPRequestHandler):
     """Answers by path."""
 
     requests: list[str]
+    ended: threading.Event
 
     def do_GET(self) -> None:
         self.requests.append(self.path)
@@ -47,7 +47,7 @@ class Site(http.server.BaseHTTPRequestHandler):
         if self.path.startswith("/stall"):
             self.wfile.write(body[:100])
             self.wfile.flush()
-            time.sleep(1)
+            self.ended.wait()
             return
         self.wfile.write(body)
 
@@ -62,11 +62,13 @@ def requests() -> list[str]:
 
 @pytest.fixture
 def site(requests: list[str]) -> Iterator[str]:
-    handler = type("Handler", (Site,), {"requests": requests})
+    ended = threading.Event()
+    handler = type("Handler", (Site,), {"requests": requests, "ended": ended})
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
+        ended.set()
         server.shutdown()
         thread.join()
 
@@ -91,7 +93,9 @@ def test_a_good_download_is_kept(site: str, tmp_path: Path, checksums: str) -> N
 def test_a_failed_download_says_why_and_leaves_nothing(
     site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, checksums: str, reason: str
 ) -> None:
-    monkeypatch.setattr(downloads, "_CONNECT_SECONDS", 0.3)
+    # Short where the limit is what is tested, else so long that no stall of the machine is taken for one of the site.
+    monkeypatch.setattr(downloads, "_CONNECT_SECONDS", 3 if reason == "stopped sending" else 60)
+    monkeypatch.setattr(downloads, "_ANSWER_SECONDS", 90)
     with pytest.raises(Unavailable, match=reason):
         Sites().fetch(Download(site + path, checksums and site + checksums), tmp_path / "tool")
     assert list(tmp_path.iterdir()) == []

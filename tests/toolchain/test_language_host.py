@@ -86,11 +86,11 @@ class Session:
             config={"p:colour": "red"},
             info=info,
         )
-        return self.client.Run(request, timeout=30)
+        return self.client.Run(request, timeout=120)
 
     def end(self) -> tuple[int, str]:
         self.host.send_signal(signal.SIGINT)
-        output, _ = self.host.communicate(timeout=4)
+        output, _ = self.host.communicate(timeout=30)
         return self.host.returncode, output
 
     def close(self) -> None:
@@ -148,13 +148,13 @@ def test_an_exit_code_is_told(session: Session) -> None:
 
 
 def test_the_docker_provider_is_asked_for(session: Session) -> None:
-    packages = session.client.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=30).packages
+    packages = session.client.GetRequiredPackages(language_pb2.GetRequiredPackagesRequest(), timeout=120).packages
     assert [package.name for package in packages if package.name == "docker"] == ["docker"]
 
 
 def test_what_is_not_served_is_unimplemented(session: Session) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        session.client.Link(language_pb2.LinkRequest(), timeout=30)
+        session.client.Link(language_pb2.LinkRequest(), timeout=120)
     assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
 
 

@@ -11,8 +11,9 @@ from components.config.base import duration_text
 from operations.migrate import names
 from operations.migrate.datadog.messages import lost_options, plain, template, whom_it_calls
 from operations.migrate.datadog.queries import Call, Condition, Query, Unreadable, parse_condition
+from operations.migrate.datadog.scopes import CannotTranslate
 from operations.migrate.datadog.table import label
-from operations.migrate.datadog.translate import CannotTranslate, Translation
+from operations.migrate.datadog.translate import Translation
 from operations.migrate.output import Bundle, alert_name, attempt
 from operations.migrate.report import Node
 from operations.migrate.rules import CATEGORY, completed, unreadable

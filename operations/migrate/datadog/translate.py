@@ -9,7 +9,8 @@ from typing import Any
 
 from components.config.base import duration_text
 from operations.migrate import names
-from operations.migrate.datadog.queries import Binary, Call, Number, Query, Reference, Scope, Tag, Text
+from operations.migrate.datadog.queries import Binary, Call, Number, Query, Reference, Text
+from operations.migrate.datadog.scopes import CannotTranslate, selector
 from operations.migrate.datadog.table import label, metric
 
 _AGGREGATORS = {"avg": "avg", "sum": "sum", "min": "min", "max": "max", "count": "count", "last": "avg", "any": "max"}
@@ -35,10 +36,6 @@ _UNCHANGED = {
 }
 _SHIFTS = {"hour_before": "1h", "day_before": "1d", "week_before": "1w", "month_before": "30d"}
 _WEIGHTED = re.compile(r"(ewma|median)_(\d+)")
-
-
-class CannotTranslate(ValueError):
-    """Why a query has no form in PromQL."""
 
 
 @dataclass(slots=True)
@@ -78,42 +75,7 @@ class Translation:
 
     def matchers(self, scope: Any) -> str:
         """The inside of a selector's braces, without them."""
-        found = [self._matcher(part) for part in _flat(scope)]
-        return ",".join(dict.fromkeys(each for each in found if each))
-
-    def _matcher(self, part: Any) -> str:
-        if isinstance(part, Scope):  # alternatives, which one label has to have in common
-            tags = [each for each in part.parts if isinstance(each, Tag)]
-            same = {(each.key, each.negated) for each in tags}
-            if len(tags) < len(part.parts) or len(same) != 1 or tags[0].negated or not tags[0].key:
-                raise CannotTranslate("alternatives over several tags have no selector in PromQL")
-            part = Tag(tags[0].key, tuple(value for each in tags for value in each.values))
-        if part.values == ("*",) or (not part.key and part.values == ("",)):
-            return ""
-        if not part.key:
-            word = part.values[0]
-            if word.startswith("$"):
-                variable = word.strip("${}").removesuffix(".value").removesuffix(".key")
-                if variable not in self.variables:
-                    raise CannotTranslate(f"it filters by {word}, which is no template variable here")
-                return (
-                    f'{label(self.variables[variable])}{"!~" if part.negated else "=~"}"${{{names.label(variable)}}}"'
-                )
-            self.differs(f'the bare tag {word} became {names.label(word)}!=""')
-            return f'{names.label(word)}{"=" if part.negated else "!="}""'
-        return self._labelled(part)
-
-    def _labelled(self, part: Tag) -> str:
-        values = [_value(value) for value in part.values]
-        pattern = len(values) > 1 or any(is_pattern for _, is_pattern in values)
-        sign = {(False, False): "=", (False, True): "!=", (True, False): "=~", (True, True): "!~"}[
-            pattern, part.negated
-        ]
-        text = "|".join(
-            text if is_pattern or not pattern else re.escape(text).replace("\\-", "-") for text, is_pattern in values
-        )
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-        return f'{label(part.key)}{sign}"{escaped}"'
+        return selector(scope, self.variables, self.differs)
 
     def _query(self, query: Query) -> str:
         found = metric(query.metric)
@@ -259,21 +221,6 @@ class Translation:
         if not seconds:
             raise CannotTranslate("moving_rollup() without a length")
         return f"{_OVER_TIME.get(way, 'avg')}_over_time(({self.expression(first)})[{duration_text(seconds)}:])"
-
-
-def _flat(scope: Any) -> list[Any]:
-    if isinstance(scope, Scope) and scope.every:
-        return [part for each in scope.parts for part in _flat(each)]
-    return [scope]
-
-
-def _value(text: str) -> tuple[str, bool]:
-    """A tag's value, and whether it is a pattern: `web-*`, `$env.value`."""
-    if match := re.fullmatch(r"\$\{?(\w+)(?:\.value)?\}?", text):
-        return f"${{{names.label(match[1])}}}", True
-    if "*" in text:
-        return re.escape(text).replace("\\*", ".*").replace("\\-", "-"), True
-    return text, False
 
 
 def _with_matchers(expression: str, inside: str) -> str:

@@ -12,14 +12,18 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 
 from tests.e2e.engine import free_ports, until
+from tests.e2e.processes import end
 
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok", "kubectl", "prometheus")
 PORTS = ("etcd", "peer", "api", "controllers", "scheduler", "kwok", "operator")
@@ -51,10 +55,11 @@ def path_of(manifest: Mapping[str, Any]) -> str:
 class Cluster:
     """The running control plane. `api` speaks to it as an administrator."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1", advertised: str = ADVERTISED) -> None:
         self.folder = folder
+        self.host, self.advertised = host, advertised
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
-        self.address = f"https://127.0.0.1:{self.ports['api']}"
+        self.address = f"https://{host}:{self.ports['api']}"
         self._token = secrets.token_urlsafe(24)
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
         self._write_identity()
@@ -63,7 +68,7 @@ class Cluster:
         self.kubeconfig = self._kubeconfig()
         headers = {"Authorization": f"Bearer {self._token}"}
         self.api = httpx.Client(base_url=self.address, headers=headers, verify=False, timeout=60)
-        until(self._ready, "the API server is ready", 120)
+        until(self._ready, "the API server is ready", 300)
 
     # Start and end
 
@@ -79,6 +84,26 @@ class Cluster:
         (self.folder / "account.pub").write_bytes(public)
         (self.folder / "tokens.csv").write_text(f'{self._token},administrator,administrator,"system:masters"\n')
         (self.folder / "tokens.csv").chmod(0o600)
+        self._write_client(key, private)
+
+    def _write_client(self, key: rsa.RSAPrivateKey, private: bytes) -> None:
+        """What the API server shows to kubelets: a certificate that is its own authority."""
+        name = x509.Name(
+            [
+                x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:masters"),
+                x509.NameAttribute(NameOID.COMMON_NAME, "api-server"),
+            ]
+        )
+        now = datetime.now(UTC)
+        made = (
+            x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+            .not_valid_before(now - timedelta(hours=1))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+            .sign(key, hashes.SHA256())
+        )
+        (self.folder / "client.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        (self.folder / "client.key").write_bytes(private)
 
     def _start(self, name: str, *arguments: str, **variables: str) -> None:
         program = shutil.which(name)
@@ -104,9 +129,9 @@ class Cluster:
         self._start(
             "kube-apiserver",
             f"--etcd-servers={store}",
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.host}",
             f"--secure-port={self.ports['api']}",
-            f"--advertise-address={ADVERTISED}",
+            f"--advertise-address={self.advertised}",
             f"--cert-dir={self.folder / 'certificates'}",
             "--service-cluster-ip-range=10.96.0.0/16",
             "--authorization-mode=RBAC",
@@ -116,10 +141,13 @@ class Cluster:
             f"--service-account-signing-key-file={self.folder / 'account.key'}",
             "--anonymous-auth=false",
             "--profiling=false",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--kubelet-client-certificate={self.folder / 'client.crt'}",
+            f"--kubelet-client-key={self.folder / 'client.key'}",
         )
 
-    def start_controllers(self, nodes: int = 2) -> None:
-        """Controllers, a scheduler, and nodes that play along."""
+    def start_controllers(self) -> None:
+        """Controllers and a scheduler."""
         shared = (f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--bind-address=127.0.0.1")
         self._start(
             "kube-controller-manager",
@@ -130,6 +158,10 @@ class Cluster:
             "--node-monitor-grace-period=1h",  # nobody sends the nodes' signs of life
         )
         self._start("kube-scheduler", *shared, f"--secure-port={self.ports['scheduler']}")
+
+    def play_nodes(self, nodes: int = 2) -> None:
+        """Controllers, a scheduler, and nodes that kwok plays."""
+        self.start_controllers()
         self._start(
             "kwok",
             f"--config={Path(__file__).with_name('pods.yaml')}",
@@ -176,12 +208,7 @@ class Cluster:
         """End all, the store last."""
         self.api.close()
         for program in reversed(self._programs.values()):
-            program.terminate()
-            try:
-                program.wait(15)
-            except subprocess.TimeoutExpired:
-                program.kill()
-                program.wait(5)
+            end(program, 15)
 
     # Access
 
@@ -257,8 +284,15 @@ class Cluster:
             spec = each["spec"]
             version = next(version["name"] for version in spec["versions"] if version["storage"])
             path = f"/apis/{spec['group']}/{version}/{spec['names']['plural']}"
-            until(lambda path=path: self.api.get(path).status_code == 200, f"{path} is served")  # type: ignore[misc]
+            until(lambda path=path: self.api.get(path).status_code == 200, f"{path} is served", 240)  # type: ignore[misc]
 
     def have_namespace(self, name: str) -> None:
         """A namespace of the user, with the default account that controllers would make."""
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+
+    def has_account(self, namespace: str) -> bool:
+        """Whether the controllers have made the account of a namespace's pods."""
+        try:
+            return bool(self.get("ServiceAccount", "v1", namespace, "default"))
+        except Refused:
+            return False

@@ -16,6 +16,7 @@ from components.platforms.kubernetes_objects import Stack
 from components.yaml_text import dump, load
 from tests.e2e.engine import free_ports, until
 from tests.e2e.kubernetes.cluster import Cluster
+from tests.e2e.processes import end
 from tests.support import content, service
 
 _NO_ADDRESSES: Mapping[str, str] = {}
@@ -68,12 +69,11 @@ def real_prometheus(
             [program, *arguments, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log
         )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            until(lambda: _answers(client, process, folder / "log"), "Prometheus answers")
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+            until(lambda: _answers(client, process, folder / "log"), "Prometheus answers", 120)
             yield client
     finally:
-        process.terminate()
-        process.wait(20)
+        end(process)
 
 
 def _answers(client: httpx.Client, process: subprocess.Popen[bytes], log: Path) -> bool:

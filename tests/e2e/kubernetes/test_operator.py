@@ -6,6 +6,7 @@ import base64
 import copy
 import gzip
 import subprocess
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
@@ -42,7 +43,9 @@ DECLARED = changed(
         for each in OPERATED["services"]
     ],
 )
-INSIDE = ("basket", "basket-inside", "crawler", "crawler-inside")
+COUNTS = {"basket": 4, "basket-inside": 4, "crawler": 1, "crawler-inside": 1}
+"""Targets of the user's own jobs."""
+NODES = 2
 OPERATORS = ("Prometheus", "PrometheusRule", "ServiceMonitor", "PodMonitor")
 
 
@@ -66,14 +69,14 @@ def claim_of(cluster: Cluster, stack: Stack) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def switched(cluster: Cluster) -> tuple[Stack, str]:
     """The stack with the operator's Prometheus in place of a workload of ours; and the claim that this had."""
-    cluster.start_controllers(2)
+    cluster.play_nodes(NODES)
     cluster.start_operator()
     have_disks(cluster, 4)
     before = stack_on_cluster(parse_stack(changed(DECLARED, kubernetes__operator="none"), "operated"))
     stack = stack_on_cluster(parse_stack(DECLARED, "operated"))
     for each in with_values(before, manifests(before)):
         cluster.apply(each)
-    until(lambda: claim_of(cluster, before).get("status", {}).get("phase") == "Bound", "the claim is bound")
+    until(lambda: claim_of(cluster, before).get("status", {}).get("phase") == "Bound", "the claim is bound", 240)
     claim = str(claim_of(cluster, before)["metadata"]["uid"])
     for each in with_values(stack, manifests(stack)):
         cluster.apply(each)
@@ -87,7 +90,7 @@ def operated(cluster: Cluster, switched: tuple[Stack, str]) -> Stack:
     """The stack with all pods ready, and the user's programs beside it."""
     stack, _ = switched
     _have_users_programs(cluster)
-    until(partial(available, cluster, stack), "the operator's Prometheus is available", 180)
+    until(partial(available, cluster, stack), "the operator's Prometheus is available", 240)
     return stack
 
 
@@ -229,7 +232,7 @@ def test_others_find_it_under_the_planned_name(operated: Stack, cluster: Cluster
     def addresses() -> set[str]:
         slices = cluster.get("EndpointSlice", "discovery.k8s.io/v1", operated.namespace)["items"]
         own = [each for each in slices if each["metadata"]["labels"]["kubernetes.io/service-name"] == "prometheus"]
-        return {address for each in own for end in each["endpoints"] for address in end["addresses"]}
+        return {address for each in own for end in each["endpoints"] or () for address in end["addresses"]}
 
     until(lambda: addresses() == {pod["status"]["podIP"]}, "the Service leads to the pod")
     assert "prometheus-operated" not in str(cluster.get("Service", "v1", operated.namespace)["items"])
@@ -247,31 +250,25 @@ def without_tls(config: dict[str, Any]) -> dict[str, Any]:
 
 def found_by(cluster: Cluster, stack: Stack, folder: Path, config: dict[str, Any]) -> list[Any]:
     folder.mkdir()
-    expected = (*INSIDE, "node-exporter", "kubelet", "apiserver")
+    expected = {**COUNTS, "node-exporter": NODES, "kubelet": NODES, "apiserver": 1}
     with real_prometheus(cluster, stack, folder, without_tls(config)) as client:
 
-        def by_job() -> dict[str, list[dict[str, Any]]]:
-            result: dict[str, list[dict[str, Any]]] = {}
-            for found in targets(client).values():
-                for each in found:
-                    result.setdefault(each["job"], []).append(each)
-            return result
+        def complete() -> list[dict[str, Any]] | None:
+            """The targets, once there are enough: those of one job, too, are found one after the other."""
+            seen = [each for found in targets(client).values() for each in found]
+            counts = Counter(each["job"] for each in seen)
+            return seen if all(counts[job] >= count for job, count in expected.items()) else None
 
-        until(lambda: all(by_job().get(job) for job in expected), f"{expected} are found", 120)
+        found = until(complete, f"{expected} are found", 240)
         # Not their health, for one server has been asking for longer than the other.
-        return sorted(
-            sorted((name, value) for name, value in each.items() if name != "health")
-            for found in by_job().values()
-            for each in found
-        )
+        return sorted(sorted((name, value) for name, value in each.items() if name != "health") for each in found)
 
 
 def test_a_real_prometheus_finds_the_same_targets_with_it(operated: Stack, cluster: Cluster, tmp_path: Path) -> None:
     ours = found_by(cluster, operated, tmp_path / "ours", planned(operated))
     theirs = found_by(cluster, operated, tmp_path / "theirs", generated(cluster, operated))
     assert theirs == ours
-    counts = {name: sum(dict(each)["job"] == name for each in ours) for name in INSIDE}
-    assert counts == {"basket": 4, "basket-inside": 4, "crawler": 1, "crawler-inside": 1}
+    assert {name: sum(dict(each)["job"] == name for each in ours) for name in COUNTS} == COUNTS
 
 
 def test_a_changed_interval_goes_live_in_the_same_pod(operated: Stack, cluster: Cluster) -> None:
@@ -280,12 +277,12 @@ def test_a_changed_interval_goes_live_in_the_same_pod(operated: Stack, cluster: 
     stack = stack_on_cluster(parse_stack(wanted, "operated"))
     for each in with_values(stack, manifests(stack)):
         cluster.apply(each)
-    until(lambda: generated(cluster, stack)["global"]["scrape_interval"] == "20s", "the operator has seen it")
+    until(lambda: generated(cluster, stack)["global"]["scrape_interval"] == "20s", "the operator has seen it", 180)
     assert as_planned(stack.config, planned(stack), generated(cluster, stack))["global"] == planned(stack)["global"]
     assert statefulset(cluster, stack)["metadata"]["generation"] == before
     for each in with_values(operated, manifests(operated)):
         cluster.apply(each)
-    until(lambda: generated(cluster, operated)["global"]["scrape_interval"] == "15s", "the operator has seen it")
+    until(lambda: generated(cluster, operated)["global"]["scrape_interval"] == "15s", "the operator has seen it", 180)
 
 
 def test_the_operators_kinds_are_checked_strictly(operated: Stack, cluster: Cluster) -> None:

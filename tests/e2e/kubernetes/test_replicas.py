@@ -43,7 +43,7 @@ def on_nodes(cluster: Cluster, environment: str, **wanted: Any) -> Stack:
 @pytest.fixture(scope="module")
 def nodes(cluster: Cluster) -> Cluster:
     """Three of them."""
-    cluster.start_controllers(NODES)
+    cluster.play_nodes(NODES)
     have_disks(cluster, 16)
     return cluster
 
@@ -67,7 +67,7 @@ def homes(cluster: Cluster, stack: Stack) -> dict[str, str]:
 def three(nodes: Cluster) -> Stack:
     """A stack with three Alertmanagers, all ready."""
     stack = on_nodes(nodes, "three", alertmanager=3)
-    until(lambda: len(homes(nodes, stack)) == 3, "three Alertmanagers are ready", 120)
+    until(lambda: len(homes(nodes, stack)) == 3, "three Alertmanagers are ready", 240)
     return stack
 
 
@@ -94,24 +94,24 @@ def test_a_second_node_is_not_drained_while_a_replica_is_away(nodes: Cluster, th
     before = homes(nodes, three)
     first, second = before["alertmanager-0"], before["alertmanager-2-0"]
     try:
-        nodes.kubectl("drain", first, *DRAIN, "--timeout=60s")
-        until(lambda: {*homes(nodes, three)} == {"alertmanager-2-0", "alertmanager-3-0"}, "one is away")
+        nodes.kubectl("drain", first, *DRAIN, "--timeout=180s")
+        until(lambda: {*homes(nodes, three)} == {"alertmanager-2-0", "alertmanager-3-0"}, "one is away", 180)
         nodes.kubectl("drain", second, *DRAIN, "--timeout=8s", code=1)
         assert {*homes(nodes, three)} == {"alertmanager-2-0", "alertmanager-3-0"}
         nodes.kubectl("uncordon", first)
-        until(lambda: len(homes(nodes, three)) == 3, "it is back")
-        nodes.kubectl("drain", second, *DRAIN, "--timeout=60s")
-        until(lambda: {*homes(nodes, three)} == {"alertmanager-0", "alertmanager-3-0"}, "the other is away")
+        until(lambda: len(homes(nodes, three)) == 3, "it is back", 180)
+        nodes.kubectl("drain", second, *DRAIN, "--timeout=180s")
+        until(lambda: {*homes(nodes, three)} == {"alertmanager-0", "alertmanager-3-0"}, "the other is away", 180)
     finally:
         for node in (first, second):
             nodes.kubectl("uncordon", node)
-        until(lambda: homes(nodes, three) == before, "all are back where their node is free", 60)
+        until(lambda: homes(nodes, three) == before, "all are back where their node is free", 180)
 
 
 def test_more_replicas_than_nodes_wait_unless_they_may_share_them(nodes: Cluster) -> None:
     crowded = on_nodes(nodes, "crowded", alertmanager=5)
     sharing = on_nodes(nodes, "sharing", alertmanager=5, one_host=True)
-    until(lambda: len(homes(nodes, sharing)) == 5, "all five are ready", 120)
+    until(lambda: len(homes(nodes, sharing)) == 5, "all five are ready", 240)
     assert {*homes(nodes, sharing).values()} == {f"node-{number}" for number in range(NODES)}
 
     def waiting() -> list[str]:
@@ -122,5 +122,5 @@ def test_more_replicas_than_nodes_wait_unless_they_may_share_them(nodes: Cluster
             if condition["type"] == "PodScheduled" and condition["status"] == "False"
         ]
 
-    until(lambda: len(homes(nodes, crowded)) == 3 and len(waiting()) == 2, "three are ready and two wait", 120)
+    until(lambda: len(homes(nodes, crowded)) == 3 and len(waiting()) == 2, "three are ready and two wait", 240)
     assert all("anti-affinity" in message for message in waiting())

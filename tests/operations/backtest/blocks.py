@@ -19,7 +19,7 @@ def promtool(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     program = programs.find("promtool")
     assert program, "promtool is not on this machine: `make ready`"
     return subprocess.run(
-        [str(program), *arguments], cwd=folder, capture_output=True, text=True, timeout=120, check=False
+        [str(program), *arguments], cwd=folder, capture_output=True, text=True, timeout=900, check=False
     )
 
 

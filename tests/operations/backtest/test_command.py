@@ -61,7 +61,7 @@ def backtest(clone: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=180,
+        timeout=900,
         check=False,
     )
 
@@ -127,7 +127,7 @@ def test_ctrl_c_leaves_nothing_behind(clone: Path, data: Path, tmp_path: Path) -
             assert time.monotonic() < deadline
             time.sleep(0.01)
         run.send_signal(signal.SIGINT)
-        _, errors = run.communicate(timeout=60)
+        _, errors = run.communicate(timeout=300)
     assert (run.returncode, errors.decode().splitlines()[-1]) == (130, "interrupted")
     assert [*tmp_path.iterdir()] == []
     folder = str(started[0].parent)

@@ -186,7 +186,7 @@ def test_what_another_database_keeps_takes_disk_as_well() -> None:
     )
     assert there.retention == seconds("1y")
     samples = there.rate * seconds("1y")
-    assert there.disk[0] - here.disk[0] == pytest.approx(samples * 1.3 / 1e9, rel=0.1)
+    assert there.disk[0] - here.disk[0] == pytest.approx(samples * 0.4 * 1.2 / 1e9, rel=0.1)
 
 
 def test_what_cortex_keeps_in_a_bucket_is_no_disk() -> None:

@@ -251,7 +251,7 @@ CASES: tuple[Case, ...] = (
         lambda: with_query("discovery-failing", series(3, mechanism="docker", config="shop")),
         "prometheus",
         "docker failed 3 times",
-        "`services[].discovery`",
+        "`services[0].discovery`",
     ),
     (
         "cardinality",

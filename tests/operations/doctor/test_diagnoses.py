@@ -10,6 +10,7 @@ import promql_parser
 import pytest
 
 from components.promql import metrics_in
+from components.services.demo import with_demo
 from operations.doctor.facts import Facts
 from operations.doctor.findings import Severity, as_json, diagnose, is_wrong, not_looked_at
 from operations.doctor.registry import DIAGNOSES
@@ -22,11 +23,12 @@ from tests.operations.doctor.healthy import (
     program,
     said,
     series,
+    target,
     with_answers,
     with_program,
     with_query,
 )
-from tests.support import planned, stack
+from tests.support import images, planned, stack
 
 GUIDE = Path(__file__).parents[3] / "docs" / "guide" / "troubleshooting.md"
 METRICS = Path(__file__).parents[3] / "metrics"
@@ -151,9 +153,15 @@ def test_a_silence_is_ended_with_the_login_that_alertmanager_asks_for() -> None:
 
 
 def test_what_a_young_stack_does_not_know_yet_is_not_missing() -> None:
+    """Up to a minute, in which an alert that nobody took is not sent again, and three evaluations of 15 s."""
     facts = healthy()
-    young = {**facts.answers, "alerts": [], "names": [], "runtime": {"startTime": "2027-01-15T07:59:50Z"}}
-    assert diagnose(replace(facts, answers=young), DIAGNOSES) == []
+
+    def found(start: str) -> set[str]:
+        young = {**facts.answers, "alerts": [], "names": [], "runtime": {"startTime": f"2027-01-15T{start}Z"}}
+        return {each.diagnosis for each in diagnose(replace(facts, answers=young), DIAGNOSES)}
+
+    assert found("07:59:50") == found("07:58:16") == set()
+    assert "watchdog-missing" in found("07:58:14")
 
 
 @pytest.mark.parametrize(
@@ -222,3 +230,27 @@ def test_remedies_in_a_cluster_are_of_the_cluster() -> None:
         "kubectl --context far --namespace observatory-far logs --selector app.kubernetes.io/name=alertmanager "
         "--container alertmanager --tail 50"
     )
+
+
+def test_a_service_of_the_demo_has_no_place_in_the_stack_file() -> None:
+    """They are planned among the user's own; an index would lead to another one's entry, or to none."""
+    config = stack(demo=True)
+    config = with_demo(config, images(config))
+    gone = "dial tcp 10.0.0.1:8002: connect: connection refused"
+    targets = [target("demo-cassandra", "demo-exporter:8002", health="down", lastError=gone)]
+    facts = replace(with_answers(targets=targets), config=config, plan=planned(config))
+    facts = replace(facts, queries={**facts.queries, "cardinality": (series(9e6, job="demo-shop"),)})
+    found = {each.diagnosis: each for each in diagnose(facts, DIAGNOSES)}
+    refused = found["target-refused"]
+    assert (refused.where, refused.remedy) == ("demo-exporter", "pulumi up --refresh --stack dev")
+    assert refused.saw.startswith("demo-cassandra: ")
+    assert "job demo-shop has 9000000 series" in found["cardinality"].saw
+    assert "`demo: false`" in found["cardinality"].remedy
+    assert [each for each in found.values() if "services[" in each.remedy] == []
+
+
+def test_the_own_services_keep_their_places_beside_the_demo() -> None:
+    own = {"name": "shop", "team": "web", "port": 8080, "discovery": {"static": {"targets": ["shop-1"]}}}
+    config = stack(demo=True, services=[own])
+    facts = replace(healthy(), config=with_demo(config, images(config)))
+    assert [facts.service_key(job) for job in ("shop", "demo-shop", "prometheus")] == ["services[0]", "", ""]

@@ -32,7 +32,8 @@ class World:
         self.receiver, self.status, self.over = "chat", {"state": "active"}, False
         self.delivers, self.delivers_end, self.ends = True, True, True
         self.fake = fakes.Fake()
-        self.fake.routes["GET", "/api/v2/alerts"] = lambda _query, _body: (200, self._alerts())
+        self.busy = 0
+        self.fake.routes["GET", "/api/v2/alerts"] = lambda _query, _body: self._answer()
         self.fake.routes["GET", "/metrics"] = lambda _query, _body: (200, self._metrics())
 
     def state(self) -> str:
@@ -47,6 +48,12 @@ class World:
         """The condition is over."""
         self.over = self.ends
         self.sent += self.delivers_end
+
+    def _answer(self) -> tuple[int, Any]:
+        if self.busy:
+            self.busy -= 1
+            return 503, "busy"
+        return 200, self._alerts()
 
     def _alerts(self) -> list[dict[str, Any]]:
         if self.over or self.states != ["firing"]:
@@ -117,6 +124,19 @@ def test_a_message_that_is_refused(world: World, follow: Callable[..., Followed]
     assert (result.status, result.detail.splitlines()[0]) == (Status.FAILED, "delivery to chat (slack) failed")
     assert "secret" in result.remedy
     assert "./observatory doctor dev shows" in result.remedy
+
+
+def test_a_server_that_is_busy_is_asked_again(world: World, follow: Callable[..., Followed]) -> None:
+    world.busy = 2
+    assert follow().result().status is Status.OK
+    assert world.busy == 0
+
+
+def test_no_answer_at_all(world: World, follow: Callable[..., Followed]) -> None:
+    world.busy = 10_000
+    result = follow(patience=0.5).result()
+    assert result.status is Status.FAILED
+    assert result.detail.startswith("alertmanager answers /api/v2/alerts with 503")
 
 
 def test_a_message_that_is_never_sent(world: World, follow: Callable[..., Followed]) -> None:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.yaml_text import load
+from operations.migrate.datadog.dashboards import migrate_dashboard
 from operations.migrate.datadog.monitors import Monitors, is_monitor
 from operations.migrate.datadog.queries import (
     Binary,
@@ -23,9 +24,9 @@ from operations.migrate.datadog.queries import (
     Unreadable,
     parse_queries,
 )
+from operations.migrate.datadog.scopes import CannotTranslate
 from operations.migrate.datadog.table import metric
-from operations.migrate.datadog.translate import CannotTranslate, Translation
-from operations.migrate.datadog.widgets import migrate_dashboard
+from operations.migrate.datadog.translate import Translation
 from operations.migrate.report import Node
 from tests.operations.migrate.support import assert_complete, assert_valid, bundle, item, outcomes
 

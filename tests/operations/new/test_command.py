@@ -184,7 +184,7 @@ def test_what_is_found_is_taken_only_with_consent(
     assert asked[0] == "discover"
 
 
-def _until(terminal: int, words: bytes, seconds: float = 20) -> bytes:
+def _until(terminal: int, words: bytes, seconds: float = 120) -> bytes:
     said, deadline = b"", time.monotonic() + seconds
     while words not in said:
         ready, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
@@ -229,7 +229,7 @@ def test_on_a_terminal_it_asks_and_the_answers_count(file: Path) -> None:
             _until(terminal, words)
             os.write(terminal, b"\n")
         _until(terminal, b"Next:")
-        assert process.wait(20) == 0
+        assert process.wait(120) == 0
     assert load_stack_file(str(file)).retention.time == "45d"
 
 
@@ -237,10 +237,10 @@ def test_ctrl_c_writes_nothing(file: Path) -> None:
     with on_terminal(file) as (process, terminal):
         # The last blank is written by what reads the answer: before that, a signal would only count after a key.
         _until(terminal, b"[docker]: ")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
             process.send_signal(signal.SIGINT)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(2)
+                process.wait(20)
         assert process.poll() == 130
     assert not file.exists()

@@ -18,6 +18,12 @@ from operations.new.on_kubernetes import proposals
 HTTP = "\n".join(f'{name}{{route="/"}} 1' for name in sorted(required_series("http")))
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer that is late on a busy machine is none that is missing."""
+    monkeypatch.setattr("operations.new.found.PATIENCE", 60.0)
+
+
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
     """A program that answers with the metrics of HTTP services, and elsewhere with a page."""

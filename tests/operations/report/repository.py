@@ -15,7 +15,17 @@ from typing import Any
 from components.yaml_text import dump
 
 ROOT = Path(__file__).resolve().parents[3]
-_COPIED = ("components", "dashboards", "metrics", "observatory", "operations", "requirements.txt", "rules", "runbooks")
+_COPIED = (
+    "components",
+    "dashboards",
+    "metrics",
+    "observatory",
+    "operations",
+    "requirements.txt",
+    "rules",
+    "runbooks",
+    "toolchain",
+)
 _NOBODY = {
     f"GIT_{who}_{what}": value
     for who in ("AUTHOR", "COMMITTER")
@@ -62,7 +72,7 @@ class Repository:
         command = ["git", "-c", "commit.gpgsign=false", *arguments]
         environment = {**os.environ, **_NOBODY}
         return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=True, timeout=60
+            command, cwd=self.folder, env=environment, capture_output=True, text=True, check=True, timeout=600
         ).stdout
 
     def commit(self, tag: str) -> None:
@@ -79,14 +89,16 @@ class Repository:
 
     def observatory(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command."""
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-B", "observatory", *arguments],
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
+        done.stderr = without_progress(done.stderr)
+        return done
 
     def report(self, *arguments: str) -> dict[str, Any]:
         """The report as data."""
@@ -94,6 +106,11 @@ class Repository:
         assert not done.stderr, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+
+def without_progress(text: str) -> str:
+    """What a command said but for what it tells of a step every half a minute: only a busy machine takes so long."""
+    return "".join(line for line in text.splitlines(keepends=True) if not line.startswith("still: "))
 
 
 def without_commit(text: str) -> str:

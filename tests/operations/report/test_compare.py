@@ -15,7 +15,7 @@ from operations.report.markdown import markdown
 from operations.report.report import Report, Reports, shortened
 from operations.report.snapshot import Snapshot, of_plan
 from operations.report.terminal import lines
-from tests.support import GENERATED, STACKS, changed, config_of, plan_of, planned
+from tests.support import COPIED_AWAY, GENERATED, STACKS, changed, config_of, plan_of, planned
 
 ALL = (*STACKS, *GENERATED)
 
@@ -23,6 +23,9 @@ ALL = (*STACKS, *GENERATED)
 @cache
 def snapshot(name: str) -> Snapshot:
     return of_plan(config_of(name), plan_of(name))
+
+
+_IN_CLUSTER = {"kubernetes": {"context": "test"}}
 
 
 def of(stack: dict[str, Any], **changes: Any) -> Snapshot:
@@ -51,9 +54,9 @@ def test_any_two_plans_can_be_compared(one: str, other: str) -> None:
         added = {change.name for change in found if (change.section, change.what) == (section, "added")}
         removed = {change.name for change in back if (change.section, change.what) == (section, "removed")}
         assert added == removed
-    reports = Reports("main", (Report(other, after.environment, tuple(found)),))
-    assert len(markdown(reports)) < 65_536
-    assert len(list(lines(reports))) > len(found)
+    report = Report(other, after.environment, tuple(found))
+    assert len(markdown(Reports("main", (report,)))) < 65_536
+    assert len(list(lines(Reports("main", (report,))))) > len(report.told)
 
 
 def told(found: list[Change]) -> set[tuple[str, ...]]:
@@ -111,7 +114,7 @@ KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": 
         (
             {"storage": BUCKET},
             {},
-            ("bucket", "left", "s3.eu-central-1.amazonaws.com/metrics/", "", "data-loss"),
+            ("bucket", "left; what is in it stays there", "s3.eu-central-1.amazonaws.com/metrics/", "", "data-loss"),
         ),
         (
             {"storage": {"backend": "victoria", "victoria": {"retention": "90d"}}},
@@ -133,11 +136,27 @@ KEPT: dict[str, Any] = {"to": {"folder": "/srv/backup"}, "password": {"secret": 
             {"tracing": {"retention": "1d"}},
             ("traces", "kept for less", "2d", "1d", "data-loss"),
         ),
-        ({"backup": KEPT}, {}, ("backup", "gone", "every 1d, to folder /srv/backup", "", "fewer-backups")),
+        ({"backup": KEPT}, {}, ("backup", "gone", "each day at 02:30 UTC, to folder /srv/backup", "", "fewer-backups")),
         (
             {"backup": {**KEPT, "schedule": "1h"}},
             {"backup": {**KEPT, "schedule": "6h"}},
             ("backup", "rarer", "every 1h", "every 6h", "fewer-backups"),
+        ),
+        (
+            {"backup": KEPT},
+            {"backup": {**KEPT, "schedule": "14:05"}},
+            ("backup", "at another time", "each day at 02:30 UTC", "each day at 14:05 UTC", ""),
+        ),
+        (
+            {"backup": {**COPIED_AWAY, "to": {"bucket": {"name": "copies", "region": "eu-central-1"}}}},
+            {"backup": {**COPIED_AWAY, "to": {"bucket": {"name": "copies", "region": "eu-central-1", "prefix": "b"}}}},
+            (
+                "backup",
+                "goes elsewhere; older copies stay where they are",
+                "bucket s3.eu-central-1.amazonaws.com/copies/",
+                "bucket s3.eu-central-1.amazonaws.com/copies/b",
+                "",
+            ),
         ),
         (
             {},
@@ -278,6 +297,29 @@ def test_a_service_that_goes_to_another_team_goes_to_other_channels() -> None:
     assert "service shop" in moved.name
 
 
+def test_a_probe_that_goes_to_another_team_goes_to_other_channels() -> None:
+    routes = [{"match": {"team": "web"}, "channels": ["a"]}]
+    probe = {"name": "front", "target": "https://shop.example.com", "team": "web"}
+    base = {
+        "environment": "test",
+        "services": [SHOP],
+        "probes": [probe, {**probe, "name": "back"}],
+        "alerting": {**CHATS, "default_channels": ["b"], "routes": routes},
+    }
+    found = compared(of(base), of(base, probes=[{**probe, "team": "core"}, {**probe, "name": "back"}]))
+    moved = [change for change in found if change.what == "goes to"]
+    assert [(each.before, each.after, each.danger) for each in moved] == [("a", "b", "lost-receivers")]
+    assert moved[0].name.startswith("ProbeFailed, ProbeSlow, ")
+    assert moved[0].name.endswith("team core; probe front")
+    # A service raises none of these: where it goes is told of its own alerts alone.
+    found = compared(of(base), of(base, services=[{**SHOP, "team": "core"}]))
+    (change,) = [change for change in found if change.what == "goes to"]
+    assert "Probe" not in change.name
+    # What is deployed says whose a probe is, too.
+    deployed = of(base).model_copy(update={"stated": None})
+    assert moved[0] in compared(deployed, of(base, probes=[{**probe, "team": "core"}, {**probe, "name": "back"}]))
+
+
 def test_targets_in_a_file_count_like_those_of_the_stack_file() -> None:
     service = {**SHOP, "name": "batch", "discovery": {"file": {"file": "targets/batch.yaml"}}}
     before = of({"environment": "test", "services": [service]})
@@ -286,6 +328,25 @@ def test_targets_in_a_file_count_like_those_of_the_stack_file() -> None:
     changed_files = prometheus.model_copy(update={"files": files})
     after = before.model_copy(update={"programs": {**before.programs, "prometheus": changed_files}})
     assert ("batch", "targets", "batch-1:9000", "batch-2:9000", "fewer-targets") in told(compared(before, after))
+
+
+def test_in_another_namespace_the_stack_finds_its_own_programs_again() -> None:
+    name = "cluster"
+    found = compared(snapshot(name), of(GENERATED[name], kubernetes__namespace="elsewhere"))
+    assert ("place", "all data stays behind") in {(change.name, change.what) for change in found}
+    assert [change for change in found if change.section == "scraping"] == []
+    # What is looked for in a namespace by name stays there.
+    shop = {**SHOP, "discovery": {"kubernetes": {"namespaces": ["shop"], "labels": {"app": "shop"}}}}
+    before = changed(GENERATED[name], services=[shop])
+    other = {**shop, "discovery": {"kubernetes": {"namespaces": ["elsewhere"], "labels": {"app": "shop"}}}}
+    (moved,) = [change for change in compared(of(before), of(before, services=[other])) if change.section == "scraping"]
+    assert (moved.name, moved.before, moved.after, moved.danger) == ("shop", "shop", "elsewhere", "fewer-targets")
+
+
+def test_on_another_platform_no_volume_grows() -> None:
+    before, after = of({"environment": "test"}), of({"environment": "test", "platform": "kubernetes", **_IN_CLUSTER})
+    found = [change for change in compared(before, after) if change.section == "data"]
+    assert [(change.name, change.what) for change in found] == [("place", "all data stays behind")]
 
 
 def test_replicas_change_alike_in_one_line() -> None:
@@ -356,3 +417,33 @@ def test_markdown_shows_texts_as_they_are() -> None:
     change = Change("alerts", "a_b|c*", "changed <b>", 'x =~ "a|b" `y`', "")
     text = markdown(Reports("main", (Report("prod", "prod", (change,)),)))
     assert '| a\\_b\\|c\\* | changed \\<b\\> | `` x =~ "a\\|b" `y` `` |  |' in text
+
+
+def test_all_programs_of_a_pod_are_replaced_together() -> None:
+    """By what comes to stand beside them, changes, and goes; in a revision, too, that does not tell of pods."""
+    plain = config_of("copied-cluster").model_copy(update={"backup": None})
+    copied = of_plan(config_of("copied-cluster"), plan_of("copied-cluster"))
+    without = of_plan(plain, planned(plain))
+    smaller = copied.model_copy(
+        update={
+            "programs": {
+                name: each.model_copy(update={"fixed": {**each.fixed, "memory": ("1 MiB",)}})
+                if name == "backup-grafana"
+                else each
+                for name, each in copied.programs.items()
+            }
+        }
+    )
+    what = "new container, because of what stands beside it: backup-"
+    pods = {"prometheus, thanos-sidecar": "prometheus", "prometheus-2, thanos-sidecar-2": "prometheus-2"}
+    expected = {name: what + owner for name, owner in {**pods, "grafana": "grafana"}.items()}
+    older = without.model_copy(
+        update={"programs": {name: each.model_copy(update={"pod": ""}) for name, each in without.programs.items()}}
+    )
+    for before, after in ((without, copied), (copied, without), (older, copied)):
+        told = {each.name: each.what for each in compared(before, after) if each.danger == "restart"}
+        assert {name: text for name, text in told.items() if "beside" in text} == expected
+        assert told["alertmanager, alertmanager-2, alertmanager-3"] == "new container, because of arguments"
+    told = {each.name: each.what for each in compared(copied, smaller) if each.danger == "restart"}
+    assert told == {"backup-grafana": "new container, because of memory", "grafana": f"{what}grafana"}
+    assert not [each for each in compared(older, without) if each.section == "effect"]

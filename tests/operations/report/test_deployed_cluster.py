@@ -11,6 +11,7 @@ import pytest
 from components.config import load_stack_file, parse_stack
 from components.platforms.kubernetes import _secret_place
 from components.platforms.kubernetes_manifests import manifests
+from components.platforms.kubernetes_monitors import job_of_monitor
 from components.platforms.kubernetes_objects import Stack
 from components.spec import SECRET_TOKEN
 from operations.errors import CommandError
@@ -22,18 +23,10 @@ from operations.report.deployed import IN_CLUSTER, comparable_cluster
 from operations.report.deployed_cluster import snapshot_of_plan, snapshot_of_state
 from operations.report.snapshot import of_plan
 from tests.operations.report.test_deployed import _ENCRYPTED
-from tests.support import GENERATED, changed, config_of, planned, stack_object
+from tests.support import GENERATED, changed, config_of, data, planned, service, stack_object
 
 _EMPTY: tuple[Any, ...] = (None, False, 0, {}, [])
-CLUSTERS = [
-    name
-    for name in (
-        *(each for each in GENERATED if GENERATED[each].get("platform") == "kubernetes"),
-        "k8s-dev",
-        "k8s-prod",
-    )
-    if getattr(config_of(name).kubernetes, "operator", "") != "existing"
-]
+CLUSTERS = [*(each for each in GENERATED if GENERATED[each].get("platform") == "kubernetes"), "k8s-dev", "k8s-prod"]
 
 
 def normalised(value: Any) -> Any:
@@ -118,10 +111,55 @@ def test_a_host_that_people_reach_it_by_is_an_open_port() -> None:
     assert ("port grafana https", "opened", "open-port") in told, told
 
 
-def test_the_operators_kinds_are_refused() -> None:
-    name = next(each for each in GENERATED if GENERATED[each].get("kubernetes", {}).get("operator") == "existing")
-    with pytest.raises(CommandError, match="objects of the Prometheus operator are not read"):
-        snapshot_of_state(state(config_of(name)))
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        ({"retention__time": "1d"}, ("samples on disk", "kept for less", "15d", "1d", "data-loss")),
+        ({"alerts__TargetDown": {"for": "20m"}}, ("TargetDown", "for loosened", "5m", "20m", "looser-alerts")),
+        ({"resources__prometheus": {"memory": "9GB"}}, ("prometheus", "more memory", "", "9216 MiB", "")),
+        (
+            {"external_urls__prometheus": "https://m.test/p"},
+            ("prometheus", "because of pod", "", "m.test/p", "restart"),
+        ),
+        ({"scrape__interval": "25s"}, ("all jobs", "scrape_interval", "", "25s", "")),
+    ],
+)
+def test_of_the_operators_prometheus_too(after: dict[str, Any], expected: tuple[str, ...]) -> None:
+    name, what, old, new, danger = expected
+    found = differences(config_of("operated"), parse_stack(changed(GENERATED["operated"], **after), "x.yaml"))
+    assert any(
+        name in change.name
+        and what in change.what
+        and old in change.before
+        and new in change.after
+        and change.danger == danger
+        for change in found
+    ), found
+
+
+def test_a_monitor_that_takes_less_or_goes() -> None:
+    data = GENERATED["operated"]
+    index, shop = next((i, each) for i, each in enumerate(data["services"]) if "kubernetes" in each["discovery"])
+    others = [each for i, each in enumerate(data["services"]) if i != index]
+    for services, what in (([*others, {**shop, "sample_limit": 7}], "sample_limit"), (others, "removed")):
+        found = differences(config_of("operated"), parse_stack(changed(data, services=services), "x.yaml"))
+        told = {(change.name, change.what, change.danger) for change in found}
+        assert (shop["name"], what, "fewer-targets") in told, told
+
+
+def test_a_monitor_tells_the_job_that_it_was_made_from() -> None:
+    config = config_of("operated")
+    plan = planned(config)
+    rendered = data(service(plan, "prometheus"), "prometheus.yml")["scrape_configs"]
+    jobs = {job["job_name"]: job for job in rendered}
+    kinds = ("ServiceMonitor", "PodMonitor")
+    found = [job_of_monitor(each) for each in manifests(Stack(config, plan)) if each["kind"] in kinds]
+    assert found
+    for job in found:
+        logins = {"basicAuth", "authorization", "oauth2", "tlsConfig"}
+        of_both = {key: value for key, value in job.items() if key not in logins}
+        ours = {"basic_auth", "authorization", "oauth2", "tls_config"}
+        assert of_both == {key: value for key, value in jobs[job["job_name"]].items() if key not in ours}
 
 
 def test_the_command_reads_the_state_of_the_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,3 +172,22 @@ def test_the_command_reads_the_state_of_the_cluster(monkeypatch: pytest.MonkeyPa
     assert IN_CLUSTER in report.notes
     with pytest.raises(CommandError, match="dev is deployed on Kubernetes, and planned for Docker"):
         reported(["dev"], "deployed")
+    answer = type("State", (), {"resources": lambda _: state(config_of("operated"))})()
+    monkeypatch.setattr(Pulumi, "of", classmethod(lambda cls, name: answer))
+    with pytest.raises(CommandError, match="k8s-dev is deployed by the Prometheus operator, and planned the other way"):
+        reported(["k8s-dev"], "deployed")
+
+
+def test_what_comes_to_stand_in_a_pod_leaves_the_rest_of_it_as_it_was() -> None:
+    """Containers, and what runs before them, are told by their names: another place in a row is no change."""
+    config = config_of("copied-cluster")
+    without = config.model_copy(update={"backup": None})
+    before, after = (snapshot_of_plan(each, planned(each)) for each in (without, config))
+    told = {each.name: each for each in compared(before, after) if each.section == "effect"}
+    for owner in ("prometheus", "prometheus-2", "grafana"):
+        assert told[owner].what == "new container, because of files, pod"
+        assert told[owner].before == ""
+        assert all(
+            f"backup-{owner}" in word for word in told[owner].after.split() if "=" in word and "Containers." in word
+        )
+    assert told["thanos-sidecar"].what.endswith("what stands beside it: prometheus, backup-prometheus")

@@ -137,6 +137,7 @@ def test_of_a_base_whose_rules_do_not_fit_this_code_the_stack_files_count(reposi
         (("shop", "--base", "nowhere"), 1, "error: --base nowhere: git knows no such revision\nhint: "),
         (("shop", "--base", "--help"), 1, "error: --base --help: git knows no such revision\n"),
         (("nothing",), 1, "stacks/Pulumi.nothing.yaml: 1 problem\n  the stack: no such file"),
+        (("shop", "--fail-on", ""), 2, "error: --fail-on '': names no danger\nhint: dangers: data-loss, "),
         (("shop", "--fail-on", "data-los"), 2, "error: --fail-on data-los: is no danger\nhint: dangers: data-loss, "),
         (("shop", "--json", "--markdown"), 2, "error: --markdown and --json: only one of them\n"),
         (("/etc/Pulumi.shop.yaml",), 1, "/etc/Pulumi.shop.yaml: 1 problem\n"),
