@@ -2,6 +2,8 @@
 STACK ?= dev
 FAULTS ?= thanos thanos_pair cortex_bucket compaction backup
 WITH = python3 -m toolchain exec --for
+# A busy machine can fail a test of real programs: it is tried once more, three at most, and told. Lost data is not.
+AGAIN = --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-except 'lost|missing'
 
 .PHONY: help ready up preview verify down destroy test e2e soak cluster check docs mutants bench format
 
@@ -30,7 +32,7 @@ test: ## All tests that need no engine
 	@$(WITH) test -- pytest -q -n 2 --dist loadfile tests --ignore=tests/e2e
 
 e2e: ## Tests on a real engine
-	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile tests/e2e
+	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile $(AGAIN) tests/e2e
 
 soak: ## Faults at their full length: about an hour
 	@$(WITH) e2e -- pytest -q -n 2 --dist loadfile --full-length $(FAULTS:%=tests/e2e/test_%.py)

@@ -113,7 +113,8 @@ def _query(
     stack: Stack, product: str, below: str, expression: str, at: float | None, headers: dict[str, str]
 ) -> list[dict[str, Any]]:
     parameters = {"query": expression} | ({} if at is None else {"time": f"{at:.3f}"})
-    with stack.http(product) as client:
+    # Whether a database answers is awaited where it has to, and elsewhere what is looked at.
+    with stack.http(product, patience=60 if product == "prometheus" else 0) as client:
         answer = client.get(f"{below}/api/v1/query", params=parameters, headers=headers).raise_for_status()
     found: list[dict[str, Any]] = answer.json()["data"]["result"]
     return found

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.e2e.engine import LABEL, Engine, free_subnet, until
+from tests.e2e.patient import Patient
 from tests.e2e.project import Project
 from tests.e2e.receiver import Receiver
 from tests.e2e.stack import Stack
@@ -78,7 +79,8 @@ class Cluster:
     def ask(self, name: str, path: str, body: Any = None, network: str = "") -> Any:
         """What one Alertmanager answers; with a body it is posted."""
         # By address, which no certificate is valid for: what is certified is tested by Prometheus' own way to them.
-        with httpx.Client(verify=False, auth=self.stack.credentials, trust_env=False, timeout=60) as client:
+        transport = Patient(60, verify=False)
+        with httpx.Client(transport=transport, auth=self.stack.credentials, trust_env=False, timeout=60) as client:
             url = f"https://{self.address(name, network)}:9093/api/v2{path}"
             answer = client.get(url) if body is None else client.post(url, json=body)
         assert answer.is_success, f"{name} {path}: {answer.status_code} {answer.text}"

@@ -13,6 +13,7 @@ from docker.models.containers import Container
 
 from components.yaml_text import dump, load
 from tests.e2e.engine import Engine, free_ports, until
+from tests.e2e.patient import Patient
 from tests.e2e.project import Outcome, Project, Run
 from tests.e2e.traces import export
 from tests.support import changed
@@ -171,21 +172,24 @@ class Stack:
 
         until(all_answer, "every product answers", seconds)
 
-    def http(self, product: str) -> httpx.Client:
-        """A client of a published product; access settings of the stack are used."""
+    def http(self, product: str, patience: float = 60) -> httpx.Client:
+        """A client of a published product; access settings of the stack are used.
+
+        A program that is starting is asked again for `patience` seconds: `up` waits for those only that it makes anew.
+        """
         scheme = "https" if self.credentials and product in _PROTECTED else "http"
         return httpx.Client(
             base_url=f"{scheme}://localhost:{self.ports[product]}",
             auth=self.credentials if scheme == "https" else None,
-            verify=self.authority,
+            transport=Patient(patience, self.authority),
             trust_env=False,
             follow_redirects=True,
             timeout=60,
         )
 
-    def text(self, product: str, path: str, **parameters: Any) -> str:
+    def text(self, product: str, path: str, patience: float = 60, **parameters: Any) -> str:
         """What a product answers with."""
-        with self.http(product) as client:
+        with self.http(product, patience) as client:
             answer = client.get(path, params=parameters)
             assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
             return answer.text
@@ -241,9 +245,10 @@ class Stack:
     def settled(self) -> float:
         """A time up to which all scrapes are stored: one that is under way is stored later, as of its begin.
 
-        A target's scrapes come one after the other, so the one before has been stored once there is a later one.
+        A target's scrapes come one after the other, so the one before has been stored once there is a later one. Of
+        Prometheus itself there is at least one.
         """
-        at = time.time()
+        at = self.remember_sample()
 
         def all_later() -> bool:
             active = self.get("prometheus", "/api/v1/targets", state="active")["data"]["activeTargets"]

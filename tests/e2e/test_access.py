@@ -92,7 +92,7 @@ def test_rotated_certificates_take_effect(protected: Stack) -> None:
     stack.targets_up()
     new, stack.authority = stack.authority, old
     with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
-        stack.text("prometheus", "/-/ready")
+        stack.text("prometheus", "/-/ready", patience=0)
     stack.authority = new
     assert stack.starts() == before
     until(lambda: stack.query('up{job="alertmanager"} == 1'), "a scrape with the new authority", 180)

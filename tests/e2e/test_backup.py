@@ -112,8 +112,8 @@ def test_a_stack_is_lost_and_restored_to_the_sample(copied: Stack) -> None:
     outcome = observatory(copied, "restore")
     assert outcome.code == 0, outcome
     copied.await_health()
-    assert samples(copied, at) == before
-    assert silences(copied) == quiet
+    assert samples(copied, at) == before, "samples are lost"
+    assert silences(copied) == quiet, "silences are lost"
     assert not copied.query("prometheus_tsdb_wal_corruptions_total > 0")
 
 
@@ -246,15 +246,15 @@ def test_a_copy_goes_into_another_stack_that_has_tls_and_from_it_into_itself(cop
     assert outcome.code == 0, outcome
     assert copied.starts() == started, "the first is only read"
     protected.await_health()
-    assert samples(protected, at) == before
-    assert silences(protected) == quiet
+    assert samples(protected, at) == before, "samples are lost"
+    assert silences(protected) == quiet, "silences are lost"
 
     copy(protected)
     outcome = observatory(protected, "restore", "--replace", "--json")
     assert outcome.code == 0, outcome
     assert json.loads(outcome.output[outcome.output.index("{") :])["silences"] == 1
     protected.await_health()
-    assert samples(protected, at) == before
+    assert samples(protected, at) == before, "samples are lost"
     drill = observatory(protected, "restore", "--drill")
     assert drill.code == 0, drill
     protected.targets_up("prometheus")

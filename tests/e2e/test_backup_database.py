@@ -102,7 +102,7 @@ def test_the_database_is_copied_and_comes_back(stack: Stack, server: Server) -> 
 
     outcome = observatory(stack, "restore", "--replace")
     assert outcome.code == 0, outcome
-    assert content(server) == before
+    assert content(server) == before, "rows are lost"
     server.tell("SET ROLE grafana; INSERT INTO dashboard (title) VALUES ('the next id')", "grafana")
     after = stack.starts()
     assert {name for name in after if after[name] != started[name]} == {"backup", "grafana-dump"}
@@ -118,7 +118,7 @@ def test_a_drill_loads_the_copy_into_a_server(stack: Stack, server: Server) -> N
     told = json.loads(outcome.output[outcome.output.index("{") :])
     rows = {row["what"]: row for row in told["comparisons"]}
     assert rows["dashboards in the database"]["copy"] == "499, loaded into a server"
-    assert content(server) == before
+    assert content(server) == before, "rows are lost"
     assert stack.engine.leftovers(f"{stack.environment}-drill") == []
 
 
@@ -157,4 +157,4 @@ def test_half_a_dump_is_not_put_into_the_database(stack: Stack, server: Server) 
     until(lambda: program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).exit_code == 0, "an answer", 180)
     answer = program.exec_run(["sh", "-c", "cat /dump/.answer-test"]).output
     assert answer == b"error: /dump/grafana.sql is not whole\n"
-    assert content(server) == before
+    assert content(server) == before, "rows are lost"

@@ -143,7 +143,9 @@ def test_killed_while_it_merges_blocks(compacting: Compacting, lengths: Lengths,
     until(compacting.done, "blocks are merged", 240)
     merged = [json.loads(each.read_text())["compaction"]["level"] for each in compacting.folder.glob("*/meta.json")]
     assert max(merged) > 1
-    assert samples(stack, "prometheus", history.name, history.start, history.end) == history.expected()
+    assert samples(stack, "prometheus", history.name, history.start, history.end) == history.expected(), (
+        "samples are lost"
+    )
     assert stack.query(CORRUPT) == []
     TIMINGS.append(
         f"         Prometheus killed {compacting.deaths} times while it merged blocks; "
@@ -178,7 +180,7 @@ def test_killed_while_it_writes_what_is_in_memory(compacting: Compacting, length
         compacting.answering()
         assert until(partial(stored, end), "it answers", 240) == before[end]
     until(compacting.done, "a block is written", 240)
-    assert {end: until(partial(stored, end), "it answers", 240) for end in before} == before
+    assert {end: until(partial(stored, end), "it answers", 240) for end in before} == before, "samples are lost"
     count = sum(len(values) for found in before.values() for values in found.values())
     assert count >= len(before) * BALLAST
     assert stack.query(CORRUPT) == []

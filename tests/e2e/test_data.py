@@ -42,7 +42,7 @@ def test_another_image_keeps_the_data(stack: Stack, other_images: dict[str, str]
     for product, image in other_images.items():
         assert stack.container(product).attrs["Config"]["Image"] == image
     assert history
-    assert stack.query("up[5m]", at) == history
+    assert stack.query("up[5m]", at) == history, "samples are lost"
     assert is_silenced(stack, quiet)
     until(lambda: stack.has_trace(trace), "the trace from before", 180)
     stack.no_changes()

@@ -29,7 +29,7 @@ def test_from_nothing_to_running(shared: Stack) -> None:
     assert set(shared.engine.containers(shared.environment)) >= SERVICES
     for product, path in {"prometheus": "/-/ready", "alertmanager": "/-/ready", "jaeger": "/api/services"}.items():
         assert f"http://localhost:{shared.ports[product]}" in outcome.output
-        with shared.http(product) as client:
+        with shared.http(product, patience=0) as client:
             assert client.get(path).is_success
 
 

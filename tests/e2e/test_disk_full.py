@@ -89,7 +89,7 @@ def test_more_or_less_room_by_the_stack_file_replaces_nothing(small: Stack) -> N
         limit = f"prometheus_tsdb_retention_limit_bytes == {size * 2**20}"
         until(partial(small.query, limit), f"the limit is {size} MB", 90)
         assert small.starts() == before
-    assert samples_of(small, at) == history
+    assert samples_of(small, at) == history, "samples are lost"
 
 
 def test_a_full_disk_is_told_and_loses_nothing_that_was_stored(small: Stack) -> None:
@@ -103,12 +103,12 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_stored(small: Stack) -> 
     begin = time.monotonic()
     until(lambda: "PrometheusStoresNothing" in small.active_alerts(), "the alert about the full disk", 240)
     TIMINGS.append(f"{time.monotonic() - begin:6.1f} s  from a full disk until its alert is in Alertmanager")
-    assert samples_of(small, at) == history, "queries are answered all the same"
+    assert samples_of(small, at) == history, "queries are answered all the same, and nothing is lost"
     code, output = busybox(small, f"/bin/busybox rm {FILLER}*")
     assert code == 0, output
     prometheus.restart(timeout=30)  # as the runbook says: its log is torn where the disk was full
     until(partial(goes_on, small, time.time()), "it stores samples again", 240)
-    assert samples_of(small, at) == history
+    assert samples_of(small, at) == history, "samples are lost"
     later = small.settled()
     since = samples_of(small, later)
     small.engine.crash(prometheus)

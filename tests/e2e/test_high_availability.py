@@ -107,7 +107,7 @@ def test_one_that_is_cut_off_loses_nothing_and_comes_back_to_the_others(cluster:
         summary = told(receiver, "Split")
         senders = Counter(delivery.sender for delivery in receiver.deliveries if "Split" in str(delivery.body))
         TIMINGS.append(f"Split: {', '.join(f'{senders[addresses[name]]} by {name}' for name in REPLICAS)}")
-        assert summary["alerts"] == ALERTS
+        assert summary["alerts"] == ALERTS, "alerts are lost"
         assert senders[addresses[lost]] == ALERTS
         assert sum(senders.values()) - ALERTS == ALERTS, "those who stayed have told each of them once, too"
 

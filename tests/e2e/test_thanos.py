@@ -153,7 +153,7 @@ def test_a_local_stack_has_history(story: Story) -> None:
     merged = "prometheus_tsdb_compactions_total"
     until(lambda: any(float(each["value"][1]) > 3 for each in stack.query(merged)), "Prometheus merges blocks", 240)
     found = samples(stack, "prometheus", "e2e_history", story.history.start, story.history.end)
-    assert found == story.history.expected()
+    assert found == story.history.expected(), "samples are lost"
     story.before = story.asked("prometheus")
 
 
@@ -228,7 +228,9 @@ def test_the_store_gateway_is_restarted_under_queries(story: Story) -> None:
         while not stop.is_set():
             try:
                 at = story.history.end - 0.001
-                answer = stack.get("thanos", "/api/v1/query", query=query, time=at, max_source_resolution="0s")
+                answer = stack.get(
+                    "thanos", "/api/v1/query", patience=0, query=query, time=at, max_source_resolution="0s"
+                )
             except (httpx.TransportError, AssertionError):
                 failed[0] += 1
                 continue
@@ -319,7 +321,7 @@ def test_the_s3_server_is_away(story: Story, lengths: Lengths) -> None:
     until(lambda: story.metric("thanos-sidecar", failures) > 0, "the sidecar cannot upload", 150)
     until(lambda: "ThanosUploadFailing" in stack.active_alerts(), "Alertmanager has the alert", patience)
     TIMINGS.append(f"{time.monotonic() - away:6.1f} s  from the S3 server's end until its alert is in Alertmanager")
-    assert samples(stack, "prometheus", "e2e_outage", outage.start, outage.end) == outage.expected()
+    assert samples(stack, "prometheus", "e2e_outage", outage.start, outage.end) == outage.expected(), "samples are lost"
     time.sleep(max(0.0, away + lengths.bucket_away - time.monotonic()))
     started = time.monotonic()
     server.start()
@@ -341,7 +343,7 @@ def test_the_s3_server_is_away(story: Story, lengths: Lengths) -> None:
     story.store_knows(story.history.start, outage.end)
     found = samples(stack, "thanos", "e2e_outage", outage.start, outage.end)
     story.lost += missing(outage.expected(), found)
-    assert found == outage.expected()
+    assert found == outage.expected(), "samples are lost"
     story.compare()
 
 
@@ -364,7 +366,7 @@ def test_retention_deletes_what_is_too_old_and_nothing_else(story: Story) -> Non
     story.store_knows(story.history.start + DAY, story.history.end)
     start = math.ceil(limit / 1000 / (2 * HOUR)) * 2 * HOUR
     wanted = {name: [each for each in values if each[0] >= start] for name, values in story.history.expected().items()}
-    assert samples(stack, "thanos", "e2e_history", start, story.history.end) == wanted
+    assert samples(stack, "thanos", "e2e_history", start, story.history.end) == wanted, "samples are lost"
 
     def before(resolution: str) -> list[Any]:
         query = {"query": "sum(count_over_time(e2e_history[1h]))", "time": start - 2 * HOUR}
@@ -406,5 +408,5 @@ def test_rotated_keys_of_the_bucket_replace_exactly_those_that_have_them(story: 
 def test_nothing_was_lost(story: Story, lengths: Lengths) -> None:
     """The sum of it all."""
     TIMINGS.append(f"         faults on purpose: {story.faults}; samples lost: {story.lost}")
-    assert story.lost == 0
+    assert story.lost == 0, "samples are lost"
     assert story.faults == 5 + lengths.compactor_starts
