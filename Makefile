@@ -3,7 +3,7 @@ STACK ?= dev
 FAULTS ?= thanos thanos_pair cortex_bucket compaction backup
 WITH = python3 -m toolchain exec --for
 # A busy machine can fail a test of real programs: it is tried once more, three at most, and told. Lost data is not.
-AGAIN = --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-except 'lost|missing'
+AGAIN = --reruns 1 --max-suite-reruns 3 --rerun-show-tracebacks --rerun-except '(samples|silences|alerts|rows) (are )?(lost|missing)|is lost'
 
 .PHONY: help ready up preview verify down destroy test e2e soak cluster check docs mutants bench format
 

@@ -18,7 +18,7 @@ from typing import IO, Any
 from urllib.parse import quote, urlencode, urlsplit
 
 DEFAULT_HOST = "unix:///var/run/docker.sock"
-_ANSWER_SECONDS = 10.0
+_ANSWER_SECONDS = 30.0  # it may be busy with many containers
 _BUILD_SECONDS = 300.0  # without a word, as while packages are installed
 
 

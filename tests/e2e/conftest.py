@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -56,13 +56,26 @@ def shared(project: Project, engine: Engine, run_name: str) -> Stack:
     return Stack(project, engine, run_name)
 
 
+_FAILED = pytest.StashKey[bool]()
+"""Whether a test has failed at least once."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Remember for the fixtures what has failed."""
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-def stack(shared: Stack) -> Stack:
+def stack(shared: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
     """The shared stack, running its base configuration, without the silences of tests before."""
     shared.restore()
     shared.await_answers()
     shared.end_silences()
-    return shared
+    yield shared
+    shared.broken = request.node.stash.get(_FAILED, False)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ def test_from_nothing_to_running(shared: Stack) -> None:
     assert set(shared.engine.containers(shared.environment)) >= SERVICES
     for product, path in {"prometheus": "/-/ready", "alertmanager": "/-/ready", "jaeger": "/api/services"}.items():
         assert f"http://localhost:{shared.ports[product]}" in outcome.output
-        with shared.http(product, patience=0) as client:
+        with shared.http(product) as client:
             assert client.get(path).is_success
 
 
@@ -50,7 +50,7 @@ def test_targets_rules_and_watchdog(stack: Stack) -> None:
 
     until(lambda: not unhealthy(), lambda: f"every rule healthy: {unhealthy()}", 180)
     watchdog = {"filter": 'alertname="Watchdog"'}
-    until(lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog in Alertmanager")
+    until(lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog in Alertmanager", 180)
 
 
 def test_verify_agrees(stack: Stack) -> None:

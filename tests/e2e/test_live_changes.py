@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from components.yaml_text import load
+from tests.e2e.engine import until
 from tests.e2e.stack import Stack
 
 CHANNEL = {"log": {"type": "webhook", "url": "http://log.invalid/alerts"}}
@@ -17,6 +18,12 @@ def job(stack: Stack, name: str) -> dict[str, Any]:
     """A scrape job as Prometheus runs it."""
     jobs: list[dict[str, Any]] = stack.running_config()["scrape_configs"]
     return next((each for each in jobs if each["job_name"] == name), {})
+
+
+def receiver(stack: Stack) -> str:
+    """Who gets what no route takes, as Alertmanager runs."""
+    found: str = load(stack.get("alertmanager", "/api/v2/status")["config"]["original"])["route"]["receiver"]
+    return found
 
 
 @pytest.mark.parametrize("part", ["interval", "service", "probe", "channel", "rule"])
@@ -33,7 +40,7 @@ def test_live_when_up_returns(stack: Stack, part: str) -> None:
         stack.up(what="an added service is live")
         assert job(stack, "shop")["static_configs"][0]["targets"] == ["jaeger:8888"]
         stack.targets_up("shop")
-        assert stack.query('up{job="shop", service="shop", team="web"}')
+        until(lambda: stack.query('up{job="shop", service="shop", team="web"}'), "it is stored", 180)
     elif part == "probe":
         probes = [{"name": "alertmanager", "target": "http://alertmanager:9093/-/ready"}]
         stack.configure(probes=probes)
@@ -44,8 +51,8 @@ def test_live_when_up_returns(stack: Stack, part: str) -> None:
     elif part == "channel":
         stack.configure(alerting__channels=CHANNEL, alerting__default_channels=["log"])
         stack.up(what="another channel is live")
-        status = stack.get("alertmanager", "/api/v2/status")
-        assert load(status["config"]["original"])["route"]["receiver"] == "log"
+        # It says that it has loaded a configuration a moment before it answers by it.
+        until(lambda: receiver(stack) == "log", lambda: f"another receiver: {receiver(stack)}", 180)
     else:
         stack.configure(alerting__runbooks_url="https://runbooks.example.com")
         stack.up(what="a change of every alert rule is live")

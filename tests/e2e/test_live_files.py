@@ -17,7 +17,7 @@ from docker.models.containers import Container
 from components.platforms import docker_engine
 from components.platforms.docker_engine import Engine
 from components.platforms.errors import DeploymentError
-from tests.e2e.engine import LABEL, until
+from tests.e2e.engine import LABEL, PREFIX, until
 from tests.e2e.engine import Engine as RealEngine
 
 FOLDER = "/observatory"
@@ -97,9 +97,15 @@ def _is_below(info: tarfile.TarInfo, path: str, prefix: str) -> bool:
 
 def _any_image(client: docker.DockerClient) -> str:
     """An image that is here; nothing of it is ever run but in the tests that say so."""
-    tags = sorted((image.attrs["Size"], tag) for image in client.images.list() for tag in image.tags)
+    tags = sorted((size, tag) for tag, size in _images(client).items())
     assert tags, "make ready prepares the images of the stack"
-    return str(tags[0][1])
+    return tags[0][1]
+
+
+def _images(client: docker.DockerClient) -> dict[str, int]:
+    """Tags to sizes, without the images of other tests, which come and go."""
+    found = ((tag, image["Size"]) for image in client.api.images() for tag in image["RepoTags"] or ())
+    return {tag: size for tag, size in found if PREFIX not in tag}
 
 
 @pytest.fixture
@@ -223,7 +229,7 @@ ANSWERS = {
 @pytest.fixture
 def alertmanager(place: Place) -> str:
     """The image of Alertmanager that this machine has."""
-    tags = [tag for image in place.client.images.list() for tag in image.tags if "/alertmanager:" in tag]
+    tags = [tag for tag in _images(place.client) if "/alertmanager:" in tag]
     assert tags, "make ready prepares the images of the stack"
     return max(tags)
 
@@ -248,7 +254,8 @@ def test_a_good_change_is_loaded_without_a_restart_and_a_bad_one_taken_back(plac
     renamed = {**props, "files": {"alertmanager.yml": ALERTMANAGER.replace("nobody", "somebody")}}
     place.engine.write_configuration(renamed, {"alertmanager.yml"})
     assert "somebody" in place.texts()["alertmanager.yml"]
-    assert "somebody" in _running(program)
+    # It says that it has loaded a configuration a moment before it answers by it.
+    until(lambda: "somebody" in _running(program), "the new configuration", 60)
 
     broken = {**props, "files": {"alertmanager.yml": "route: {receiver: missing}\nreceivers: []\n"}}
     with pytest.raises(DeploymentError, match=r"rejected the new configuration.*undefined receiver .*missing"):
@@ -258,7 +265,7 @@ def test_a_good_change_is_loaded_without_a_restart_and_a_bad_one_taken_back(plac
 
     again = {**props, "files": {"alertmanager.yml": ALERTMANAGER}}
     place.engine.write_configuration(again, {"alertmanager.yml"})
-    assert "somebody" not in _running(program)
+    until(lambda: "somebody" not in _running(program), "the old configuration again", 60)
     program.reload()
     assert program.attrs["State"]["StartedAt"] == started
     assert program.attrs["RestartCount"] == 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.e2e.engine import until
 from tests.e2e.stack import Stack
 
 RULE = "rules/prometheus.yaml"
@@ -60,7 +61,11 @@ def test_alertmanager_refuses(stack: Stack) -> None:
     assert stack.starts() == before
     stack.configure(alerting__repeat_interval="3h")
     stack.up()
-    assert "repeat_interval: 3h" in stack.get("alertmanager", "/api/v2/status")["config"]["original"]
+
+    def loaded() -> bool:
+        return "repeat_interval: 3h" in stack.get("alertmanager", "/api/v2/status")["config"]["original"]
+
+    until(loaded, "Alertmanager answers by it", 180)
     assert stack.starts() == before
 
 
