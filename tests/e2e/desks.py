@@ -68,9 +68,10 @@ class Desks:
         self.url = f"http://{address}:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def bodies(self, kind: str, words: str) -> list[dict[str, Any]]:
-        """What one service has got that has these words in it."""
-        return [each.body for each in self.deliveries if each.kind == kind and words in json.dumps(each.body)]
+    def bodies(self, kind: str, *words: str) -> list[dict[str, Any]]:
+        """What one service has got that has all of these words in it."""
+        of_kind = [each.body for each in self.deliveries if each.kind == kind]
+        return [body for body in of_kind if all(each in json.dumps(body) for each in words)]
 
     def close(self) -> None:
         """Stop listening."""
@@ -159,9 +160,10 @@ class MailDesk:
         """Subjects of all mails so far."""
         return [str(mail["Subject"]) for mail in self.mails]
 
-    def with_words(self, words: str) -> list[EmailMessage]:
-        """The mails whose plain text has these words."""
-        return [mail for mail in self.mails if words in part(mail, "plain")]
+    def with_words(self, *words: str) -> list[EmailMessage]:
+        """The mails that have all of these words in their subject or plain text."""
+        texts = [(mail, f"{mail['Subject']}\n{part(mail, 'plain')}") for mail in self.mails]
+        return [mail for mail, text in texts if all(each in text for each in words)]
 
     def close(self) -> None:
         """Stop listening."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from secrets import token_hex
 
 import httpx
 import pytest
@@ -63,17 +64,17 @@ def test_everything_talks_through_tls_with_a_password(protected: Stack) -> None:
         lambda: stack.get("alertmanager", "/api/v2/alerts", **watchdog), "the Watchdog, sent with TLS and password", 180
     )
     stack.no_changes()
-    outcome = stack.project.run("./observatory", "verify", stack.environment)
+    outcome = stack.project.run("./observatory", "verify", stack.environment, "--timeout", "180")
     assert outcome.code == 0, outcome
 
 
 def test_a_rotated_password_takes_effect(protected: Stack) -> None:
     """The old one is refused at once; scrapes and alerts go on; no container was restarted."""
     stack, before = protected, protected.starts()
-    old = stack.credentials
-    stack.set_secret("accessPassword", "second-password-b9c4")
+    old, password = stack.credentials, token_hex(16)
+    stack.set_secret("accessPassword", password)
     stack.up(what="a rotated password is live")
-    stack.credentials = ("observatory", "second-password-b9c4")
+    stack.credentials = ("observatory", password)
     until(lambda: refuses(stack, old), "the old password is refused", 180)
     assert not refuses(stack, stack.credentials)
     stack.targets_up()

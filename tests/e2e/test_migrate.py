@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
@@ -61,9 +62,15 @@ def desk(stack: Stack) -> Iterator[Receiver]:
 
 
 @pytest.fixture
-def origin(shop: str, desk: Receiver, tmp_path: Path) -> Path:
+def alertname() -> str:
+    """A new one for each attempt: what Alertmanager has told to a receiver it does not tell it again."""
+    return f"ShopIsThere{token_hex(3)}"
+
+
+@pytest.fixture
+def origin(shop: str, desk: Receiver, alertname: str, tmp_path: Path) -> Path:
     """The Compose file, with all that it mounts beside it."""
-    rule = {"alert": "ShopIsThere", "expr": 'up{job="shop"} == 1', "labels": {"severity": "page"}}
+    rule = {"alert": alertname, "expr": 'up{job="shop"} == 1', "labels": {"severity": "page"}}
     services: dict[str, Any] = {
         "prometheus": {"image": "prom/prometheus", "volumes": ["./prometheus:/etc/prometheus"]},
         "alertmanager": {"image": "prom/alertmanager", "volumes": ["./alertmanager:/etc/alertmanager"]},
@@ -101,7 +108,9 @@ def migrated(stack: Stack, kind: str, source: Path, out: Path) -> dict[str, Any]
     return made
 
 
-def test_a_migrated_compose_project_lives(stack: Stack, origin: Path, desk: Receiver, tmp_path: Path) -> None:
+def test_a_migrated_compose_project_lives(
+    stack: Stack, origin: Path, desk: Receiver, alertname: str, tmp_path: Path
+) -> None:
     out = tmp_path / "moved"
     made = migrated(stack, "compose", origin, out)
     for folder in ("rules", "dashboards"):
@@ -115,13 +124,15 @@ def test_a_migrated_compose_project_lives(stack: Stack, origin: Path, desk: Rece
         (board,) = (json.loads((out / path).read_text()) for path in made["dashboard_files"]["Migrated"])
         (query,) = (target["expr"] for panel in board["panels"] for target in panel["targets"])
         until(
-            lambda: [each["value"][1] for each in stack.query(query)] == ["1"], "the dashboard's query has its series"
+            lambda: [each["value"][1] for each in stack.query(query)] == ["1"],
+            "the dashboard's query has its series",
+            180,
         )
 
         def arrived() -> list[dict[str, str]]:
             """Labels of the migrated alert where it was delivered, beside what other tests made fire."""
             sent = [alert["labels"] for delivery in desk.at("/moved") for alert in delivery.body["alerts"]]
-            return [labels for labels in sent if labels["alertname"] == "ShopIsThere"]
+            return [labels for labels in sent if labels["alertname"] == alertname]
 
         labels, *_ = until(arrived, "the migrated alert is delivered to the migrated channel", 180)
         assert labels["severity"] == "page"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from secrets import token_hex
 from typing import Any
 
 from tests.e2e.engine import until
@@ -16,7 +17,7 @@ TWICE = {
     "discovery": {"static": {"targets": ["prometheus"]}},
     "drop": ["go_info"],
 }
-GONE = {"name": "gone", "team": "web", "port": 1, "discovery": {"static": {"targets": ["prometheus"]}}}
+GONE = {"team": "web", "port": 1, "discovery": {"static": {"targets": ["prometheus"]}}}
 
 
 def answer(stack: Stack, command: str, *arguments: str) -> Any:
@@ -76,10 +77,11 @@ def test_a_backtest_finds_when_the_server_itself_fired(stack: Stack) -> None:
     for command in (
         ["init", "-q"],
         ["add", "-A"],
-        ["-c", "user.name=e2e", "-c", "user.email=e@e", "commit", "-qm", "e2e"],
+        ["-c", "user.name=e2e", "-c", "user.email=e@e", "commit", "--allow-empty", "-qm", "e2e"],
     ):
         subprocess.run(["git", *command], cwd=folder, check=True, capture_output=True)
-    stack.configure(services=[GONE], alerts__ServiceDown={"for": "7s"})
+    name = f"gone-{token_hex(3)}"  # without samples of another attempt
+    stack.configure(services=[GONE | {"name": name}], alerts__ServiceDown={"for": "7s"})
     stack.up()
 
     def times(selector: str) -> list[float]:
@@ -87,14 +89,14 @@ def test_a_backtest_finds_when_the_server_itself_fired(stack: Stack) -> None:
         found = stack.query(f"{selector}[10m]")
         return [float(at) for at, _ in found[0]["values"]] if found else []
 
-    state = 'ALERTS{alertname="ServiceDown",service="gone",alertstate="%s"}'
+    state = f'ALERTS{{alertname="ServiceDown",service="{name}",alertstate="%s"}}'
     first = until(lambda: times(state % "firing"), "the server's own alert", 180)[0]
-    pending, down = times(state % "pending"), times('up{service="gone"}')[0]
+    pending, down = times(state % "pending"), times(f'up{{service="{name}"}}')[0]
     found = answer(stack, "backtest", "--days", "0.01")
     (alert,) = [each for each in found["alerts"] if each["alert"] == "ServiceDown"]
     assert alert["change"] in ("changed", "new")
     assert (found["complete"], alert["now"]["for"]) == (True, 7)
-    (episode,) = [each for each in alert["now"]["episodes"] if each["labels"]["service"] == "gone"]
+    (episode,) = [each for each in alert["now"]["episodes"] if each["labels"]["service"] == name]
     # Evaluated every second, by the server at a part of a second of its own, and not where it was too busy: then it
     # has been late for both, and fired with the first evaluation after the seven seconds all the same.
     assert 6.99 <= episode["start"] - down <= 8.01
