@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import time
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
+
+from docker.errors import APIError
 
 from components.platforms.docker_engine import Engine
 from components.spec import Service
-from operations import pods
+from operations import console, pods
 from operations.cluster import Cluster
 from operations.errors import CommandError
 from operations.running import CheckFailed
@@ -17,9 +20,10 @@ from operations.running import CheckFailed
 
 @dataclass(frozen=True, slots=True)
 class Inside(ABC):
-    """One program where it runs."""
+    """One program where it runs. `patience` is for how many seconds it is asked again while it does not answer."""
 
     service: Service
+    patience: float = field(default=0.0, kw_only=True)
 
     @property
     @abstractmethod
@@ -60,6 +64,22 @@ class Inside(ABC):
         return [word for word in self._probe if word.startswith("--http.config.file=")]
 
     def _ask(self, words: list[str]) -> Any:
+        """The answer, which may be late: a Prometheus that reads its log is healthy, and refuses queries until then."""
+        deadline, pause = time.monotonic() + self.patience, 0.1
+        told = False
+        while True:
+            try:
+                return self._answer(words)
+            except CheckFailed:
+                if time.monotonic() + pause > deadline:
+                    raise
+            if not told:
+                console.note(f"waiting for {self.service.name} to answer")
+                told = True
+            time.sleep(pause)
+            pause = min(pause * 1.5, 2.0)
+
+    def _answer(self, words: list[str]) -> Any:
         code, output, errors = self._execute(words)
         if code != 0:
             raise CheckFailed(f"{self.service.name} does not answer: {(errors or output).strip()}")
@@ -86,7 +106,10 @@ class InContainer(Inside):
         container = self.engine.container(f"{self.prefix}-{self.service.name}")
         if container is None:
             raise CheckFailed(f"{self.service.name} does not run")
-        answer = container.exec_run(words, demux=True)
+        try:
+            answer = container.exec_run(words, demux=True)
+        except APIError as error:  # stopped between the two calls
+            raise CheckFailed(f"{self.service.name} does not run: {error.explanation or error}") from None
         both = cast("tuple[bytes | None, bytes | None]", answer.output)
         output, errors = ((part or b"").decode(errors="replace") for part in both)
         return answer.exit_code or 0, output, errors

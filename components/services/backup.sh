@@ -100,7 +100,7 @@ stopped() {
   wait || true
   tidy
   [ "$name" = scheduled ] || leave
-  say "stopped; no copy was made"
+  say "stopped; ${made:-no copy was made}"
   exit 130
 }
 
@@ -264,6 +264,7 @@ run() {
   put_status started "$started"
   put_status duration $((ended - started))
   if [ "$code" = 0 ]; then
+    made="the copy is made, but older ones may be left"
     put_status ok 1
     put_status success "$started"
     put_status size "$(sed -n 's/.*"total_bytes_processed":\([0-9]*\).*/\1/p' "$staged/summary")"

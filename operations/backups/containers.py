@@ -222,10 +222,10 @@ class Backups(Copies):
         """The stack's own network, where the bucket may be a neighbour; before a deployment the engine's."""
         return self.prefix if self.engine.client.networks.list(names=[f"^{self.prefix}$"]) else "bridge"
 
-    def inside(self, name: str) -> Inside | None:
-        """The program of that name, where it runs."""
+    def inside(self, name: str, patience: float = 0.0) -> Inside | None:
+        """The program of that name, where it runs. One that is starting is asked again for `patience` seconds."""
         service = self.plan.service(name)
-        found = InContainer(service, self.engine, self.prefix) if service else None
+        found = InContainer(service, self.engine, self.prefix, patience=patience) if service else None
         return found if found and found.runs else None
 
     @property

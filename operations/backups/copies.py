@@ -60,8 +60,8 @@ class Copies(ABC):
         """Run the script; Ctrl-C ends it first. `show` gets each line for people."""
 
     @abstractmethod
-    def inside(self, name: str) -> Inside | None:
-        """The program of that name, where it runs."""
+    def inside(self, name: str, patience: float = 0.0) -> Inside | None:
+        """The program of that name, where it runs. One that is starting is asked again for `patience` seconds."""
 
     def repository(self, *arguments: str) -> Answer:
         """An answer of restic about the repository. Raises CommandError with the reason for anything but success."""

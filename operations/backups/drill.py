@@ -13,7 +13,7 @@ from operations.backups.comparisons import SETTLED, Row, dashboards, passed, rep
 from operations.backups.containers import Backups
 from operations.backups.copies import with_backup
 from operations.backups.drill_in_pods import drill_in_cluster
-from operations.backups.drill_stack import DrillStack
+from operations.backups.drill_stack import START_PATIENCE, DrillStack
 from operations.backups.in_pods import refuse_options
 from operations.backups.restore import GRAFANA_VOLUME, fill
 from operations.backups.snapshots import Snapshot, chosen, read_check, snapshots, told
@@ -71,7 +71,8 @@ def _both(backups: Backups, second: DrillStack, name: str) -> tuple[Inside | Non
     """The program of the first stack, where it runs, and that of the copy."""
     copied = second.plan.service(name)
     assert copied
-    return backups.inside(name), InContainer(copied, second.engine, second.prefix)
+    copy = InContainer(copied, second.engine, second.prefix, patience=START_PATIENCE)
+    return backups.inside(name, START_PATIENCE), copy
 
 
 def _grafana(backups: Backups, second: DrillStack) -> bytes | None:

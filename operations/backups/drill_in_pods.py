@@ -78,7 +78,7 @@ def _turn(config: StackConfig, turn: Chosen) -> Iterator[Row]:
 
 
 def _compared(copies: PodCopies, snapshot: Snapshot, second: SecondStack) -> Iterator[Row]:
-    first, copy = copies.inside(copies.owner), second.inside(copies)
+    first, copy = copies.inside(copies.owner, pods.PATIENCE), second.inside(copies)
     try:
         if copies.owner == ALERTMANAGER:
             yield silences(first, copy, told(copies, snapshot, "begin"))
@@ -143,7 +143,7 @@ class SecondStack:
         """The program that got the copy."""
         service = self.plan.service(_stand_in(first.owner))
         assert service
-        return InPod(service, self.cluster)
+        return InPod(service, self.cluster, patience=pods.PATIENCE)
 
     @contextmanager
     def deployed(self, first: Cluster) -> Iterator[None]:

@@ -65,10 +65,10 @@ class PodCopies(Copies):
         with suppress(CommandError):
             pods.execute(self.cluster, self.owner, self.service.name, [*self.service.entrypoint, "end"])
 
-    def inside(self, name: str) -> Inside | None:
-        """The program of that name, where it runs."""
+    def inside(self, name: str, patience: float = 0.0) -> Inside | None:
+        """The program of that name, where it runs. One that is starting is asked again for `patience` seconds."""
         service = self.plan.service(name)
-        found = InPod(service, self.cluster) if service else None
+        found = InPod(service, self.cluster, patience=patience) if service else None
         return found if found and found.runs else None
 
 

@@ -30,7 +30,7 @@ from operations.pulumi_cli import Pulumi
 
 GRAFANA_VOLUME = "grafana-data"
 START_PATIENCE = 180
-"""Seconds for a program to be healthy after it got its data back; Prometheus reads its log first."""
+"""Seconds for a program to be healthy after it got its data back, and then to answer: Prometheus reads a log first."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Target:
     def inside(self, backups: Backups, name: str) -> Inside | None:
         """Its program of that name, where it runs."""
         service = self.plan.service(name)
-        found = InContainer(service, backups.engine, self.prefix) if service else None
+        found = InContainer(service, backups.engine, self.prefix, patience=START_PATIENCE) if service else None
         return found if found and found.runs else None
 
     def owners(self, volumes: Sequence[str]) -> dict[str, Service]:

@@ -46,7 +46,7 @@ def restore_in_cluster(config: StackConfig, plan: Plan, wanted: str | None, repl
     moments = {copies.owner: told(copies, snapshot, "moment") for copies, snapshot in selected}
     put_in_place(selected)
     prometheus, alertmanager = (
-        everyone[0].inside(name) if name in moments else None for name in ("prometheus", "alertmanager")
+        everyone[0].inside(name, pods.PATIENCE) if name in moments else None for name in ("prometheus", "alertmanager")
     )
     found = proof(prometheus, alertmanager, moments.get("prometheus", 0.0))
     seconds = round(time.monotonic() - start, 1)

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from components.config.base import seconds
+from components.services.alertmanager_routes import VERIFICATION
 from components.spec import Plan
 from components.yaml_text import load
 from operations.consistency import scrape_jobs
@@ -161,10 +162,10 @@ def _metrics(running: Running, query: str) -> list[dict[str, str]]:
 
 
 def planned_receivers(plan: Plan) -> set[str]:
-    """Names of Alertmanager's receivers."""
+    """Names of Alertmanager's receivers, but that of `verify`: it is no channel, and its own check tells of it."""
     service = plan.service("alertmanager")
     files = [file for file in service.files if file.path == "alertmanager.yml"] if service else []
-    return {each["name"] for file in files for each in load(file.content)["receivers"]}
+    return {each["name"] for file in files for each in load(file.content)["receivers"]} - {VERIFICATION}
 
 
 def _planned_configuration(plan: Plan) -> dict[str, Any]:

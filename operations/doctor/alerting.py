@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from components.services.alertmanager_routes import NOBODY, VERIFICATION
+from components.services.alertmanager_routes import NOBODY
 from operations.checks.alertmanager import WATCHDOG
 from operations.checks.prometheus import planned_receivers, planned_rules
 from operations.doctor.facts import Facts
@@ -41,7 +41,7 @@ def late_rules(facts: Facts) -> Iterator[Finding]:
 def rejected(facts: Facts) -> Iterator[Finding]:
     """A program that did not take its last configuration, and goes on with the one before."""
     if facts.answers.get("runtime", {}).get("reloadConfigSuccess") is False:
-        said = facts.said("prometheus", "level=ERROR", within=24 * 3600)
+        said = facts.said("prometheus", "level=ERROR.*reloading config", within=24 * 3600)
         yield Finding(
             "prometheus", f"it rejected its configuration at the last reload\n{said}".strip(), _correct(facts)
         )
@@ -92,7 +92,7 @@ def channels(facts: Facts) -> Iterator[Finding]:
 
     Prometheus still knows the failures of receivers that an earlier configuration had; those are over.
     """
-    receivers = planned_receivers(facts.plan) - {VERIFICATION}
+    receivers = planned_receivers(facts.plan)
     for series in facts.queries["channel-failing"]:
         receiver, integration = series.labels.get("receiver_name", "?"), series.labels.get("integration", "?")
         if receiver not in receivers:

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from docker.errors import DockerException
 
 from components.config import StackConfig
@@ -25,7 +27,8 @@ from operations.doctor.findings import Diagnosis
 from operations.errors import CommandError
 from operations.http import Endpoint
 from operations.operated import is_operated
-from operations.running import Check, CheckFailed, Running, run_check
+from operations.results import Result
+from operations.running import Check, CheckFailed, NotChecked, Running, run_check
 from operations.verify import planned_checks
 
 AT_ONCE = 16
@@ -107,7 +110,8 @@ def gather(
             if each.query and "prometheus" in answering
         }
         running = Running(config, plan, answering, 0.0, missing)
-        checks = {each.name: pool.submit(run_check, each, running) for each in _checks(plan, config, answering)}
+        silent: dict[str, CheckFailed] = {}
+        checks = {each.name: pool.submit(_check, each, running, silent) for each in _checks(plan, config, answering)}
         certificates = {
             name: pool.submit(certificate_end, each.url)
             for name, each in endpoints.items()
@@ -115,6 +119,10 @@ def gather(
         }
         found = _settled(answers, failures, missing)
         asked = _settled(queries, failures, missing)
+        checked = {name: future.result() for name, future in checks.items()}
+        for name, failure in silent.items():
+            failures.setdefault(name, failure)
+            missing.setdefault(name, failure.detail)
         programs, clock, reason = seen.result()
         if reason:
             missing["platform"] = reason
@@ -127,7 +135,7 @@ def gather(
             programs=programs,
             answers=found,
             queries=asked,
-            checks={name: future.result() for name, future in checks.items()},
+            checks=checked,
             failures=failures,
             certificates={name: end for name, future in certificates.items() if (end := future.result())},
             missing=missing,
@@ -183,6 +191,22 @@ def _checks(plan: Plan, config: StackConfig, answering: Mapping[str, Endpoint]) 
         for check in planned_checks(plan, config)
         if check.name in _CHECKED and all(need in answering for need in check.needs)
     ]
+
+
+def _check(check: Check, running: Running, silent: dict[str, CheckFailed]) -> Result:
+    """Its result. No answer is none, but a fact of the server, which is among the silent ones then."""
+
+    def run(running: Running) -> str:
+        try:
+            return check.run(running)
+        except CheckFailed as error:
+            if not error.status and not isinstance(error.__context__, httpx.TransportError):
+                raise
+            said = (name for name in check.needs if error.detail.startswith(running.endpoints[name].service))
+            silent[next(said, check.needs[0])] = error
+            raise NotChecked(error.detail) from None
+
+    return run_check(replace(check, run=run), running)
 
 
 def _settled(

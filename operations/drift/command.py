@@ -37,12 +37,16 @@ def find_drift(
         raise CommandError(f"{stack} is not deployed", "`pulumi up` deploys it")
     with forwarded(config, plan, endpoint_ports(config)) as reached:
         endpoints, unreachable = connect(config, reached, secrets)
-        running = Running(config, plan, endpoints, patience, unreachable)
+
+        def running() -> Running:
+            """One for each question: checks that are done end theirs."""
+            return Running(config, plan, endpoints, patience, unreachable)
+
         questions: list[tuple[set[Kind], Callable[[], Found]]] = [
             ({"resources"}, lambda: resource_findings(pulumi, "resources")),
             ({"not-deployed"}, lambda: resource_findings(pulumi, "not-deployed")),
-            ({"configuration"}, lambda: configuration_findings(running)),
-            ({"silences"}, lambda: alert_findings(running)),
+            ({"configuration"}, lambda: configuration_findings(running())),
+            ({"silences"}, lambda: alert_findings(running())),
             ({*_OF_ENGINE}, lambda: _on_platform(config, plan, pulumi.variables)),
         ]
         wanted = [ask for kinds, ask in questions if kinds - {*ignored}]

@@ -42,8 +42,9 @@ def alert_findings(running: Running) -> Iterator[Finding | Unchecked]:
     """The silences, with what they hide."""
     try:
         endpoint = running.endpoint("alertmanager")
-        silences = endpoint.get_json("/api/v2/silences")
-        alerts = endpoint.get_json("/api/v2/alerts", active="false", silenced="true", inhibited="true")
+        silences = running.until(lambda: endpoint.get_json("/api/v2/silences"))
+        held_back = {"active": "false", "silenced": "true", "inhibited": "true"}
+        alerts = running.until(lambda: endpoint.get_json("/api/v2/alerts", **held_back))
         yield from silence_findings(silences, alerts, planned_alerts(running.plan))
     except (CheckFailed, NotChecked) as error:
         yield Unchecked("silences", str(error))

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from components.services.alertmanager_routes import NOBODY
 from operations.drill.rules import LABEL
@@ -20,6 +20,7 @@ _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 Counts = Mapping[tuple[str, str, str], float]
 """Metric, receiver and integration to how many notifications there were."""
 _PAUSE = 0.3
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +97,14 @@ class Follower:
             followed.problem, followed.remedy = error.detail, error.remedy
 
     def _begins(self, server: Server, followed: Followed, start: float) -> None:
-        before, alert = self.counts(), server.drilled.alert
+        before, alert = self._answer(self.counts), server.drilled.alert
         feed = f"its series are those of tests/rules/{server.drilled.feed.test}, made for the rule's default numbers"
         self._step(server, followed, start, "pending", lambda: server.state() != "", f"{alert} is not pending", feed)
         firing = lambda: server.state() == "firing"  # noqa: E731
         self._step(server, followed, start, "firing", firing, f"{alert} does not fire", feed)
         there = lambda: bool(self._alerts(server))  # noqa: E731
         self._step(server, followed, start, "arrived", there, "it has not arrived at Alertmanager", self._reach)
-        found = self._alerts(server)
+        found = self._answer(lambda: self._alerts(server))
         followed.receivers = tuple(sorted({each["name"] for alert in found for each in alert["receivers"]}))
         _not_held_back(found)
         if set(followed.receivers) <= {NOBODY}:
@@ -114,11 +115,11 @@ class Follower:
         # What its receivers are told before that is about something else. It has no group with real alerts.
         sent = lambda: time.monotonic() - arrived > waits.least - 1 and self._sent(followed, before)  # noqa: E731
         self._step(server, followed, start, "delivered", sent, problem, self._channel, waits.most)
-        if failed := self._failed(followed, before):
+        if failed := self._answer(lambda: self._failed(followed, before)):
             raise Missed(f"delivery to {failed} failed", self._channel)
 
     def _ends(self, server: Server, followed: Followed, start: float) -> None:
-        before = self.counts()
+        before = self._answer(self.counts)
         server.end()
         over = lambda: not self._alerts(server)  # noqa: E731
         self._step(server, followed, start, "ended", over, "its end has not arrived at Alertmanager", self._reach)
@@ -144,16 +145,23 @@ class Follower:
         longer: float = 0.0,
     ) -> None:
         deadline = time.monotonic() + self.patience + longer
-        while not (server.running() and self._holds(question, deadline)):
+        while not (server.running() and self._in_time(question, deadline)):
             if time.monotonic() > deadline:
                 raise Missed(f"{problem} after {self.patience + longer:.0f} s", remedy)
             time.sleep(_PAUSE)
         followed.steps[name] = time.monotonic() - start
         self.show(f"{followed.alert}: {name} after {followed.steps[name]:.1f} s")
 
+    def _answer(self, question: Callable[[], T]) -> T:
+        """What a step begins or ends with, asked as patiently as the step."""
+        deadline = time.monotonic() + self.patience
+        while (answer := self._in_time(question, deadline)) is None:
+            time.sleep(_PAUSE)
+        return answer
+
     @staticmethod
-    def _holds(question: Callable[[], bool], deadline: float) -> bool:
-        """Raises CheckFailed where there is no answer once time is up; until then it may be a busy moment."""
+    def _in_time(question: Callable[[], T], deadline: float) -> T | None:
+        """Raises CheckFailed where there is no answer once time is up; until then it may be a busy moment: None."""
         try:
             return question()
         except FailedForGood:
@@ -161,7 +169,7 @@ class Follower:
         except CheckFailed:
             if time.monotonic() > deadline:
                 raise
-            return False
+            return None
 
     def _sent(self, followed: Followed, before: Counts) -> bool:
         """Whether every integration of its receivers has tried one more; failed ones are counted here, too."""

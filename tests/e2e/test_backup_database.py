@@ -6,6 +6,7 @@ Grafana itself does not run here; the tables are those that its dashboards are i
 from __future__ import annotations
 
 import json
+import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.e2e.engine import Engine, until
 from tests.e2e.postgresql import PASSWORD, Server
 from tests.e2e.project import Project
 from tests.e2e.stack import Stack
-from tests.e2e.test_backup import copies, copy, observatory
+from tests.e2e.test_backup import copies, copy, observatory, wait_for_scheduled
 
 TABLES = (
     "CREATE TABLE org (id serial PRIMARY KEY, name text)",
@@ -29,6 +30,12 @@ TABLES = (
 )
 
 
+def fill(server: Server) -> None:
+    """Make Grafana's tables, in place of what there is."""
+    for statement in ("DROP TABLE IF EXISTS newer, dashboard, org", *TABLES):
+        server.tell(f"SET ROLE grafana; {statement}", "grafana")
+
+
 @pytest.fixture(scope="module")
 def server(engine: Engine) -> Iterator[Server]:
     """The server, where containers reach it, with Grafana's tables."""
@@ -38,8 +45,7 @@ def server(engine: Engine) -> Iterator[Server]:
         found = Server(Path(name), gateway, gateway)
         try:
             found.make_database()
-            for statement in TABLES:
-                found.tell(f"SET ROLE grafana; {statement}", "grafana")
+            fill(found)
             yield found
         finally:
             found.stop()
@@ -86,7 +92,8 @@ def content(server: Server) -> str:
 
 def test_the_database_is_copied_and_comes_back(stack: Stack, server: Server) -> None:
     """Row by row; what was made since is gone, and only when that was asked for."""
-    until(lambda: copies(stack), "a scheduled copy", 240)
+    wait_for_scheduled(stack)
+    fill(server)  # the test may have been tried before
     before, started = content(server), stack.starts()
     assert before.count("board") == 501
     copy(stack)
@@ -125,13 +132,14 @@ def test_a_drill_loads_the_copy_into_a_server(stack: Stack, server: Server) -> N
 def test_a_rotated_password_is_refused_until_it_is_set_and_then_live(stack: Stack, server: Server) -> None:
     """No copy is listed that lacks the database."""
     before, started = copies(stack), stack.starts()
-    server.tell("ALTER ROLE grafana PASSWORD 'a:b\\c'")
+    password = f"a:b\\c{secrets.token_hex(4)}"  # another one each time that the test is tried
+    server.tell(f"ALTER ROLE grafana PASSWORD '{password}'")
     outcome = observatory(stack, "backup")
     assert outcome.code == 1, outcome
     assert "Grafana's database: " in outcome.output, outcome
     assert 'password authentication failed for user "grafana"' in outcome.output, outcome
     assert copies(stack) == before
-    stack.set_secret("databasePassword", "a:b\\c")
+    stack.set_secret("databasePassword", password)
     stack.up()
     assert stack.starts() == started
     assert copy(stack) in copies(stack)
@@ -141,9 +149,11 @@ def test_a_rotated_password_is_refused_until_it_is_set_and_then_live(stack: Stac
 def test_without_the_program_that_reaches_the_database_there_is_no_copy(stack: Stack) -> None:
     """It says which one is missing."""
     before = copies(stack)
-    stack.container("grafana-dump").stop(timeout=10)
-    outcome = observatory(stack, "backup")
-    stack.container("grafana-dump").start()
+    try:
+        stack.container("grafana-dump").stop(timeout=10)
+        outcome = observatory(stack, "backup")
+    finally:
+        stack.container("grafana-dump").start()
     assert outcome.code == 1, outcome
     assert "grafana-dump does not run, which alone reaches Grafana's database" in outcome.output, outcome
     assert copies(stack) == before

@@ -18,8 +18,9 @@ from tests.e2e.stack import Stack
 
 
 def drift(stack: Stack, *arguments: str) -> dict[str, Any]:
-    """What `drift` says, whose exit code has to fit."""
-    outcome = stack.project.run("./observatory", "drift", stack.environment, "--json", *arguments)
+    """What `drift` says, whose exit code has to fit. It runs Pulumi twice meanwhile, so programs may answer late."""
+    command = ("./observatory", "drift", stack.environment, "--json", "--timeout", "60")
+    outcome = stack.project.run(*command, *arguments)
     report: dict[str, Any] = json.loads(outcome.output[outcome.output.index("{") :])
     assert outcome.code == int(report["drift"]), outcome
     return report
@@ -49,15 +50,24 @@ def test_settings_files_strangers_and_volumes(stack: Stack) -> None:
     engine, prefix = stack.engine, f"observatory-{stack.environment}"
     image = stack.container("node-exporter").attrs["Config"]["Image"]
     stack.dirty = True
-    with beside(stack, image):
-        stack.container("alertmanager").update(mem_limit="300m", memswap_limit="300m")
-        stack.container("node-exporter").stop(timeout=1)
-        stack.container("blackbox-exporter").remove(force=True)
-        engine.client.volumes.create(f"{prefix}-forgotten", labels={"observatory.environment": stack.environment})
-        write(stack, "prometheus", "rules/extra.yaml", "groups: []\n")
-        before = stack.starts()
-        report = drift(stack)
-        assert stack.starts() == before, "looking restarts nothing"
+    try:
+        with beside(stack, image):
+            stack.container("alertmanager").update(mem_limit="300m", memswap_limit="300m")
+            stack.container("node-exporter").stop(timeout=1)
+            stack.container("blackbox-exporter").remove(force=True)
+            engine.client.volumes.create(f"{prefix}-forgotten", labels={"observatory.environment": stack.environment})
+            write(stack, "prometheus", "rules/extra.yaml", "groups: []\n")
+            before = stack.starts()
+            report = drift(stack)
+            assert stack.starts() == before, "looking restarts nothing"
+    finally:
+        with suppress(NotFound):
+            engine.client.volumes.get(f"{prefix}-forgotten").remove()
+        # What `drift` names as the remedies are such.
+        stack.configure(scrape__interval="3s")
+        stack.up("--refresh")
+        stack.configure()
+        stack.up()
     resources, settings = of(report, "resources"), of(report, "settings")
     assert "has changed" in resources["Container alertmanager"][0]
     assert "memory" in resources["Container alertmanager"][0]
@@ -71,12 +81,6 @@ def test_settings_files_strangers_and_volumes(stack: Stack) -> None:
     assert f"may write to the stack's volume {prefix}-prometheus-data" in stranger[1]
     assert list(of(report, "volumes")) == [f"{prefix}-forgotten"]
     assert not of(report, "not-deployed")
-    engine.client.volumes.get(f"{prefix}-forgotten").remove()
-    # What `drift` names as the remedies are such.
-    stack.configure(scrape__interval="3s")
-    stack.up("--refresh")
-    stack.configure()
-    stack.up()
     stack.await_answers()
     assert drift(stack)["findings"] == []
 

@@ -66,14 +66,14 @@ def log_in(server: Server, found: dict[str, str]) -> subprocess.CompletedProcess
         "PGPASSWORD": found["password"],
         "PGDATABASE": found["name"],
         "PGSSLMODE": found["ssl_mode"],
-        "PGCONNECT_TIMEOUT": "10",
+        "PGCONNECT_TIMEOUT": "60",
     }
     if "ca_cert_path" in found:
         variables["PGSSLROOTCERT"] = found["ca_cert_path"]
     statements = "CREATE TEMPORARY TABLE dashboard (id int); "
     statements += "SELECT current_user, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
     command = [str(server.programs / "psql"), "-X", "-q", "-A", "-t", "-c", statements]
-    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("mode", ["verify-full", "verify-ca", "require"])

@@ -1,6 +1,7 @@
 """A kubectl for tests: a pod is a folder, in which the real script of the backup runs. PODS names their folder.
 
-What it was asked is in `asked`; a line `prometheus fetch` in `refuse` lets that fail.
+What it was asked is in `asked`; a line `prometheus fetch` in `refuse` lets that fail. As many
+queries of Prometheus fail as there are letters in `starting`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,11 @@ def script(owner: str, *arguments: str) -> int:
 def execute(owner: str, program: str, *rest: str) -> int:
     """A command in a container."""
     if program == "promtool":
+        starting = pods() / "starting"
+        if starting.exists() and (left := starting.read_text()):
+            starting.write_text(left[1:])
+            print("query error: 503\ncommand terminated with exit code 1", file=sys.stderr)
+            return 1
         print(json.dumps([{"metric": {}, "value": [0, "7"]}]))
     elif program == "amtool":
         print("[]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,10 +11,10 @@ import pytest
 from operations.backups.comparisons import numbers, silences
 from operations.backups.containers import Backups
 from operations.backups.copies import Answer
-from operations.backups.drill import drill_command
+from operations.backups.drill import _both, drill_command
 from operations.backups.drill_stack import DrillStack
 from operations.backups.grafana_database import would_be_lost
-from operations.backups.restore import Target, check_engine
+from operations.backups.restore import START_PATIENCE, Target, check_engine
 from operations.backups.snapshots import Snapshot, chosen, size_text
 from operations.errors import CommandError, UsageError
 from operations.inside import Inside
@@ -176,6 +178,18 @@ def test_another_engine_or_platform_is_refused() -> None:
         with pytest.raises(CommandError, match=message):
             check_engine(source, Target(name, config_of(name), plan_of(name)))
     check_engine(source, Target("minimal", config_of("minimal"), plan_of("minimal")))
+
+
+def test_programs_that_got_a_copy_may_be_starting() -> None:
+    engine = cast("Any", SimpleNamespace(container=lambda _name: SimpleNamespace(status="running")))
+    found = replace(backups(), engine=engine)
+    restored = Target("dev", found.config, found.plan).inside(found, "prometheus")
+    for asked in (restored, *_both(found, DrillStack.beside(found.config, engine), "prometheus")):
+        assert asked
+        assert asked.patience == START_PATIENCE
+    told = found.inside("prometheus")
+    assert told
+    assert told.patience == 0, "a backup is done without them"
 
 
 def test_a_drill_takes_no_other_place() -> None:

@@ -26,6 +26,7 @@ from operations.backups.in_pods import PodCopies, pod_copies
 from operations.backups.restore import restore_command
 from operations.cluster import Cluster
 from operations.errors import CommandError, UsageError
+from operations.pods import PATIENCE
 from operations.programs import find
 from tests.operations import made_up_kubectl
 from tests.support import COPIED_AWAY, GENERATED, config_of, plan_of, planned, service
@@ -189,6 +190,15 @@ def test_a_restore_asks_first_and_then_brings_back_all_files(
     assert {(pods.folder / owner / "uid").read_text() for owner in OWNERS} == {"alertmanager+", "prometheus+"}
 
 
+def test_a_restored_program_that_reads_its_log_is_asked_again(
+    pods: Pods, data: Callable[[Callable[[], int]], Any]
+) -> None:
+    (pods.folder / "starting").write_text("..")
+    told = data(lambda: restore_command(pods.stack, None, None, None, True, None, True))
+    assert told["series at that time"] == 7
+    assert (pods.folder / "starting").read_text() == ""
+
+
 @pytest.mark.parametrize("refused", ["alertmanager fetch", "prometheus check", "alertmanager accept"])
 def test_where_one_cannot_be_restored_nothing_is(pods: Pods, refused: str) -> None:
     pods.write("prometheus", "wal/00000001", "newer")
@@ -254,6 +264,11 @@ def test_the_second_stack_reads_the_copies_of_the_first_and_makes_none() -> None
     assert restoring.args == ("serve", "idle")
     assert second.config.kubernetes
     assert second.config.kubernetes.namespace == "observatory-copied-cluster-drill"
+
+
+def test_the_second_stack_is_asked_with_patience() -> None:
+    copies = pod_copies(config_of("copied-cluster"), plan_of("copied-cluster"))[0]
+    assert _second("prometheus").inside(copies).patience == PATIENCE
 
 
 def test_the_second_stack_reaches_nobody_but_the_bucket() -> None:

@@ -247,12 +247,16 @@ def test_what_was_fetched_can_be_dropped(environment: dict[str, str], place: str
 
 def slowed(environment: dict[str, str], folder: Path) -> dict[str, str]:
     """With a restic that reads and writes a repository slowly."""
-    restic = find("restic")
-    (folder / "slow").mkdir()
-    slow = folder / "slow" / "restic"
-    slow.write_text(f'#!/bin/sh\nexec {restic} --limit-download {SLOW} --limit-upload {SLOW} "$@"\n')
-    slow.chmod(0o755)
-    return environment | {"PATH": f"{slow.parent}:{environment['PATH']}"}
+    return wrapped(environment, folder, f'exec {find("restic")} --limit-download {SLOW} --limit-upload {SLOW} "$@"')
+
+
+def wrapped(environment: dict[str, str], folder: Path, command: str) -> dict[str, str]:
+    """With a command in the place of restic."""
+    (folder / "wrapped").mkdir()
+    program = folder / "wrapped" / "restic"
+    program.write_text(f"#!/bin/sh\n{command}\n")
+    program.chmod(0o755)
+    return environment | {"PATH": f"{program.parent}:{environment['PATH']}"}
 
 
 def until(condition: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -302,6 +306,26 @@ def test_a_copy_by_hand_is_ended_and_leaves_no_half(
     assert not stored.exists()
     assert not (data(environment) / ".backup" / "by-hand").exists()
     assert [each.name for each in (tmp_path / "repository" / "snapshots").iterdir()] == [copied[1]]
+
+
+def test_a_copy_that_is_made_is_not_denied(
+    environment: dict[str, str], copied: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Who ends a run while it removes older copies has a new one all the same."""
+    thinning = tmp_path / "thinning"
+    command = f'case "$*" in *" forget "*) : >{thinning}; exec sleep 600 ;; esac\nexec {find("restic")} "$@"'
+
+    def thins() -> bool:
+        (data(environment) / "silences").touch()
+        return thinning.exists()
+
+    with start(wrapped(environment, tmp_path, command), "run", "manual") as process:
+        until(thins, process)
+        script(environment, "end")
+        _, errors = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert errors.endswith("stopped; the copy is made, but older ones may be left\n")
+    assert {each.name for each in (tmp_path / "repository" / "snapshots").iterdir()} > {copied[1]}
 
 
 @pytest.mark.parametrize("number", ["first", "ended", "another"])

@@ -18,7 +18,6 @@ WRITER = f"""
 import random, sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
 database.execute("PRAGMA synchronous = OFF")
-print("ready", flush=True)
 turn, rest = 0, time.monotonic() + 4
 while True:
     turn += 1
@@ -27,6 +26,8 @@ while True:
         for table in ("debit", "credit"):
             database.execute(f"UPDATE {{table}} SET turn = ? WHERE number = ?", (turn, number))
     database.execute("COMMIT")
+    if turn == 1:
+        print("ready", flush=True)
     if time.monotonic() > rest:
         time.sleep(6)
         rest = time.monotonic() + 4

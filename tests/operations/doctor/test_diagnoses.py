@@ -106,6 +106,14 @@ def test_old_words_and_old_crashes_are_no_news() -> None:
     assert diagnose(with_program("prometheus", failing_probes=1), DIAGNOSES) == []
 
 
+def test_why_a_configuration_was_rejected_is_told_whatever_failed_since() -> None:
+    log = said('level=ERROR msg="Error reloading config" err="no job_name"', 'level=ERROR msg="Error sending alerts"')
+    facts = with_answers(runtime={"reloadConfigSuccess": False})
+    facts = replace(facts, programs={**facts.programs, "prometheus": program(log=log)})
+    (found,) = diagnose(facts, DIAGNOSES)
+    assert found.saw.endswith('err="no job_name"')
+
+
 def test_failures_of_receivers_that_are_no_longer_planned_are_over() -> None:
     """Nor are those of `verify`: its receiver is Prometheus, and no channel of anybody's."""
     failures = [series(2, receiver_name=name, integration="webhook") for name in ("old", "verification")]

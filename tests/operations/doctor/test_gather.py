@@ -84,6 +84,25 @@ def test_a_server_that_stops_answering_meanwhile_is_a_failure(world: World) -> N
     assert "endpoint-silent" in [each.diagnosis for each in diagnose(facts, DIAGNOSES)]
 
 
+def hang_up(_query: dict[str, str], _body: object) -> fakes.Answer:
+    """No answer."""
+    raise ConnectionAbortedError
+
+
+@pytest.mark.parametrize("answer", [hang_up, lambda _query, _body: (503, "busy")])
+@pytest.mark.parametrize(
+    ("name", "path"), [("prometheus", "/api/v1/status/config"), ("alertmanager", "/api/v2/status")]
+)
+def test_a_check_without_an_answer_tells_of_the_server_alone(
+    world: World, name: str, path: str, answer: fakes.Route
+) -> None:
+    """What runs may well be what is planned."""
+    getattr(world, name).routes["GET", path] = answer
+    with fakes.served({"prometheus": world.prometheus, "alertmanager": world.alertmanager}) as endpoints:
+        facts = world.facts(endpoints)
+    assert [(each.diagnosis, each.where) for each in diagnose(facts, DIAGNOSES)] == [("endpoint-silent", name)]
+
+
 def test_another_program_on_the_port_is_told(world: World) -> None:
     world.alertmanager.set("/api/v2/silences", {"hello": "world"})
     world.alertmanager.routes["GET", "/api/v2/alerts"] = lambda _query, _body: (200, "<html>")

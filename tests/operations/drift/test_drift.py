@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +13,15 @@ from typer.testing import CliRunner
 
 from components.spec import File, Resources, Service, secret_token
 from operations.app import app
+from operations.drift import command
 from operations.drift.command import as_data, lines
 from operations.drift.files import Seen, file_differences, unpacked
 from operations.drift.findings import KINDS, MEANING, REMEDY, Drift, Finding, Unchecked
 from operations.drift.resources import step_findings
 from operations.drift.silences import planned_alerts, silence_findings
-from tests.support import plan_of
+from operations.verify import Secrets
+from tests.operations import fakes
+from tests.support import plan_of, stack
 
 FILES = (
     File("prometheus.yml", "global:\n  scrape_interval: 15s\n"),
@@ -127,6 +131,28 @@ def test_a_silence_with_what_it_hides_now() -> None:
 
 def test_a_silence_that_is_over_is_none() -> None:
     assert list(silence_findings([silence(("team", "x", False, True), state="expired")], [], PLANNED)) == []
+
+
+def test_programs_that_are_busy_are_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also once the checks of the configuration are done, which end all questions of their own."""
+    plan, alertmanager = plan_of("prod"), fakes.Fake()
+    busy = {"/api/v2/silences": 3, "/api/v2/alerts": 2}
+
+    def answer(query: dict[str, str], _body: object) -> fakes.Answer:
+        busy[query["/"]] -= 1
+        return (200, []) if busy[query["/"]] < 0 else (503, "busy")
+
+    for path in busy:
+        alertmanager.routes["GET", path] = answer
+    pulumi = SimpleNamespace(resources=lambda: [{}], variables={})
+    monkeypatch.setattr(command, "Pulumi", SimpleNamespace(of=lambda _: pulumi))
+    ignored = {*KINDS} - {"configuration", "silences"}
+    secrets = Secrets("prod")
+    with fakes.served({"alertmanager": alertmanager}) as endpoints:
+        monkeypatch.setattr(command, "connect", lambda *_: (endpoints, {}))
+        found = command.find_drift("prod", stack(environment="prod"), plan, secrets, 60, ignored)
+    assert "silences" not in {each.kind for each in found.findings} | {each.kind for each in found.unchecked}
+    assert set(busy.values()) == {-1}
 
 
 def test_the_planned_alerts_are_those_of_the_rules() -> None:

@@ -132,6 +132,23 @@ def test_a_server_that_is_busy_is_asked_again(world: World, follow: Callable[...
     assert world.busy == 0
 
 
+def test_whatever_is_asked_is_asked_again(world: World, follow: Callable[..., Followed]) -> None:
+    """Of questions between the steps, each has an answer every other time only."""
+    asked = 0
+
+    def every_other_time(route: fakes.Route) -> fakes.Route:
+        def answer(query: dict[str, str], body: Any) -> fakes.Answer:
+            nonlocal asked
+            asked += 1
+            return (503, "busy") if asked % 2 else route(query, body)
+
+        return answer
+
+    for path, route in world.fake.routes.items():
+        world.fake.routes[path] = every_other_time(route)
+    assert follow(patience=30).result().status is Status.OK
+
+
 def test_no_answer_at_all(world: World, follow: Callable[..., Followed]) -> None:
     world.busy = 10_000
     result = follow(patience=0.5).result()
