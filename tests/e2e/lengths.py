@@ -29,5 +29,5 @@ class Lengths:
     """Whether alerts about a missing bucket keep their windows of many minutes."""
 
 
-SHORT = Lengths(kills=6, dead=3, bucket_away=20, compactions=2, compactor_starts=5, copies=1, real_alerts=False)
+SHORT = Lengths(kills=6, dead=8, bucket_away=20, compactions=2, compactor_starts=5, copies=1, real_alerts=False)
 FULL = Lengths(kills=20, dead=60, bucket_away=600, compactions=8, compactor_starts=12, copies=10, real_alerts=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from typing import Any
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Protocol
 
 import httpx
 
@@ -15,6 +17,8 @@ WAITING = 5
 """Seconds that a sample waits in Prometheus at most before it is sent."""
 VISIBLE = WAITING + 5
 """Seconds after which raw samples are to be had from the database."""
+PAUSE = 20
+"""Seconds for which a busy machine may hold up a program: what it sends or writes down is later by so much."""
 _NAMES = ("up", "scrape_samples_scraped", "scrape_duration_seconds", "process_cpu_seconds_total")
 """Series that every target has."""
 Samples = set[tuple[tuple[tuple[str, str], ...], float, str]]
@@ -63,7 +67,8 @@ class Remote:
         deadline = time.monotonic() + patience
         while True:
             last = time.monotonic() >= deadline
-            own, kept = samples(self.stack, start, end), self.answered(start, end)
+            # In this order: what arrives in between is one that Prometheus has and that is awaited here.
+            kept, own = self.answered(start, end), samples(self.stack, start, end)
             if own == kept or last:
                 break
             time.sleep(1)
@@ -91,6 +96,37 @@ def samples(stack: Stack, start: float, end: float) -> Samples:
     return _samples(stack, "prometheus", "", start, end, {})
 
 
+def gathered(stack: Stack, start: float, count: int = 60) -> float:
+    """A time until which Prometheus has more than `count` samples since `start`, however long its scrapes pause."""
+
+    def now() -> float | None:
+        end = time.time()
+        return end if end > start + 1 and len(samples(stack, start, end)) > count else None
+
+    return until(now, f"{count} samples since {start:.0f}", 180)
+
+
+def afresh(stack: Stack) -> None:
+    """The base configuration, not deployed, and nothing of a first try of the test that begins with it."""
+    if stack.starts():
+        outcome = stack.project.run("./observatory", "destroy", stack.environment, "--delete-data", "--yes")
+        assert outcome.code == 0, outcome
+    stack.configure()
+
+
+class _Program(Protocol):
+    def start(self) -> None: ...
+
+
+@contextmanager
+def running_after(*programs: _Program) -> Iterator[None]:
+    """Containers or servers that are ended meanwhile; they are started again however that ends, for who comes after."""
+    with ExitStack() as after:
+        for each in programs:
+            after.callback(each.start)
+        yield
+
+
 def pending(stack: Stack) -> float:
     """Samples that wait in Prometheus to be sent."""
     return sum(float(each["value"][1]) for each in stack.query("prometheus_remote_storage_samples_pending"))
@@ -109,6 +145,13 @@ def lag(stack: Stack) -> float:
     return float(found[0]["value"][1]) if len(found) == 1 else math.nan
 
 
+def has_listed_blocks(stack: Stack, tenant: str) -> bool:
+    """Whether Cortex has written the list of a tenant's blocks since its start; one of before may lack the youngest."""
+    written = f'cortex_bucket_index_last_successful_update_timestamp_seconds{{user="{tenant}"}}'
+    with stack.http("cortex") as client:
+        return written in client.get("/metrics").text
+
+
 def _query(
     stack: Stack, product: str, below: str, expression: str, at: float | None, headers: dict[str, str]
 ) -> list[dict[str, Any]]:
@@ -123,7 +166,8 @@ def _query(
 def _samples(stack: Stack, product: str, below: str, start: float, end: float, headers: dict[str, str]) -> Samples:
     found: Samples = set()
     for name in _NAMES:
-        for series in _query(stack, product, below, f"{name}[{end - start:.0f}s]", end, headers):
+        # To the millisecond: a second too many would bring samples of before, of which some may be lost.
+        for series in _query(stack, product, below, f"{name}[{(end - start) * 1000:.0f}ms]", end, headers):
             labels = tuple(sorted((k, v) for k, v in series["metric"].items() if k != "environment"))
             # A series' end is a sample too, which VictoriaMetrics shows as NaN and Prometheus not at all.
             numbers = ((float(at), float(value)) for at, value in series["values"])

@@ -108,9 +108,9 @@ class Cluster:
             there.disconnect(container)
             there.remove()
 
-    def members(self, name: str, network: str = "") -> int:
-        """How many members an Alertmanager counts."""
-        return len(self.ask(name, "/status", network=network)["cluster"]["peers"])
+    def counts(self, name: str, members: int, network: str = "") -> bool:
+        """Whether an Alertmanager counts so many members."""
+        return len(self.ask(name, "/status", network=network)["cluster"]["peers"]) == members
 
     def settled(self, names: Sequence[str] = REPLICAS, seconds: float = 240) -> None:
         """Wait until each of them counts just these members and sends messages."""
@@ -151,6 +151,19 @@ def numbered(alertname: str, count: int, environment: str) -> list[dict[str, Any
         }
         for number in range(count)
     ]
+
+
+def tellers(receiver: Receiver, alertname: str) -> dict[str, set[str]]:
+    """The addresses of those who have told each instance of an alert.
+
+    Who gets its answer too late, as while this process pauses, tells it again; that is no further one.
+    """
+    found: dict[str, set[str]] = {}
+    for delivery in list(receiver.deliveries):
+        for alert in delivery.body["alerts"]:
+            if alert["labels"]["alertname"] == alertname:
+                found.setdefault(alert["labels"]["instance"], set()).add(delivery.sender)
+    return found
 
 
 def deliveries(receiver: Receiver, alertname: str) -> Counter[str]:

@@ -16,7 +16,7 @@ import pytest
 from tests.e2e.engine import Engine, free_ports, until
 from tests.e2e.lengths import Lengths
 from tests.e2e.project import Project
-from tests.e2e.remote import VISIBLE, Remote, lag
+from tests.e2e.remote import Remote, gathered, has_listed_blocks, lag, running_after
 from tests.e2e.s3 import ACCESS_KEY, SECRET_KEY, S3Server
 from tests.e2e.stack import TIMINGS, Stack
 
@@ -49,7 +49,7 @@ class Story:
         """Compare both sides from the beginning on."""
         self.kept.awaited()
         until(lambda: lag(self.stack) < 10, "everything that waited has arrived", 240)
-        count, lost = self.kept.compare(self.start, time.time())
+        count, lost = self.kept.compare(self.start, gathered(self.stack, self.start))
         TIMINGS.append(f"{len(lost):8} of {count} samples are lost by Cortex and its bucket when {what}")
         assert not lost, f"{len(lost)} of {count} samples are missing"
 
@@ -89,7 +89,6 @@ def test_samples_are_written_and_answered(story: Story) -> None:
     story.stack.targets_up("cortex")
     until(lambda: lag(story.stack) < 10, "samples arrive", 240)
     story.start = time.time()
-    time.sleep(5)
     story.nothing_lost("nothing happens")
     shown = str(story.stack.container("cortex").attrs)
     assert ACCESS_KEY not in shown
@@ -98,23 +97,24 @@ def test_samples_are_written_and_answered(story: Story) -> None:
 
 def test_blocks_are_in_the_bucket_and_outlive_its_disk(story: Story) -> None:
     """All that it has on its volume goes; what is in a block is answered from the bucket, to the sample."""
-    end = time.time() - VISIBLE
-    count, lost = story.kept.compare(story.start, end)  # or what is late would come to what is remembered
+    start = story.start
+    gathered(story.stack, start)
+    end = story.stack.settled()
+    count, lost = story.kept.compare(start, end)  # or what is late would come to what is remembered
     assert not lost, f"{len(lost)} of {count} samples are missing"
-    before = story.kept.samples(story.start, end)
-    assert story.blocks() == set()
-    until(story.flush, "it has made its blocks", 240)
-    assert story.blocks()
+    before, old = story.kept.samples(start, end), story.blocks()
+    # It says that it has where it could not, too.
+    until(lambda: story.flush() and story.blocks() > old, "it has made its blocks", 240)
     program = story.stack.container("cortex")
     lose = "/bin/busybox rm -rf /cortex/tsdb /cortex/store-gateway /cortex/compactor"
     assert program.exec_run(["/bin/busybox", "sh", "-c", lose]).exit_code == 0
     program.kill()
+    story.start = time.time()  # what it took after it made its blocks is gone
     program.start()
-    indexed = f"metrics/{TENANT}"
-    until(lambda: "bucket-index.json.gz" in story.server.listed(indexed), "the list of blocks is written", 240)
+    until(lambda: has_listed_blocks(story.stack, TENANT), "the list of blocks is written", 240)
     program.restart(timeout=60)  # it reads the list at its start and every quarter of an hour
     story.kept.awaited()
-    until(lambda: story.kept.answered(story.start, end) == before, "all of them are answered from the bucket", 240)
+    until(lambda: story.kept.answered(start, end) == before, "all of them are answered from the bucket", 240)
     TIMINGS.append(f"       0 of {len(before)} samples are lost when Cortex' disk is, once they are in the bucket")
 
 
@@ -134,12 +134,12 @@ def test_an_end_by_force_and_a_restart_lose_nothing(story: Story) -> None:
 def test_while_the_bucket_is_away_samples_stay_with_cortex(story: Story, lengths: Lengths) -> None:
     """It takes samples all the while, makes a block that it cannot bring away, and brings it once it can."""
     before = story.blocks()
-    story.server.stop()
-    away = time.monotonic()
-    story.flush(wait=False)
-    time.sleep(max(0.0, away + lengths.bucket_away - time.monotonic()))
-    until(lambda: lag(story.stack) < 10, "samples are taken without a bucket", 90)
-    story.server.start()
+    with running_after(story.server):
+        story.server.stop()
+        away = time.monotonic()
+        until(lambda: story.flush(wait=False), "it begins to make a block", 60)
+        time.sleep(max(0.0, away + lengths.bucket_away - time.monotonic()))
+        until(lambda: lag(story.stack) < 10, "samples are taken without a bucket", 90)
     gone = time.monotonic() - away
     until(lambda: story.flush() and story.blocks() > before, "the block is in the bucket", 240)
     story.nothing_lost(f"the bucket is away for {gone:.0f} s")
@@ -148,9 +148,9 @@ def test_while_the_bucket_is_away_samples_stay_with_cortex(story: Story, lengths
 
 def test_killed_while_the_bucket_is_away(story: Story) -> None:
     """Its log holds what it took; what it could not take meanwhile waits in Prometheus."""
-    story.server.stop()
-    story.stack.container("cortex").kill()
-    story.stack.container("cortex").start()
-    time.sleep(5)
-    story.server.start()
+    with running_after(story.server):
+        story.server.stop()
+        story.stack.container("cortex").kill()
+        story.stack.container("cortex").start()
+        time.sleep(5)
     story.nothing_lost("it is killed while the bucket is away")

@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,8 +50,34 @@ class Story:
     folder: Path
     history: History
     before: dict[str, Any] = field(default_factory=dict)
+    moved_in: dict[str, int] = field(default_factory=dict)
+    """Blocks of each history that is on Prometheus' disk."""
+    wiped: int = 0
+    """Blocks that were lost there."""
     faults: int = 0
     lost: int = 0
+
+    def move_in(self, history: History) -> int:
+        """Have blocks on Prometheus' disk; how many. A test that is tried once more finds them there."""
+        if history.name not in self.moved_in:
+            blocks, prometheus = history.blocks(self.folder / history.name), self.stack.container("prometheus")
+            prometheus.stop(timeout=30)
+            try:
+                self.moved_in[history.name] = move_in(prometheus, blocks)
+            finally:
+                prometheus.start()
+        until(lambda: ready(self.stack), "Prometheus is ready", 240)
+        return self.moved_in[history.name]
+
+    @contextmanager
+    def without_server(self) -> Iterator[None]:
+        """The S3 server is away meanwhile."""
+        self.server.stop()
+        self.faults += 1
+        try:
+            yield
+        finally:
+            self.server.start()
 
     def asked(self, product: str) -> dict[str, Any]:
         """The answers to the same queries, at the same times."""
@@ -145,11 +171,7 @@ def test_a_local_stack_has_history(story: Story) -> None:
     """Blocks of two hours are moved in, and Prometheus merges some of them as it always does."""
     stack = story.stack
     stack.up(what="a local stack, to be given a bucket")
-    prometheus = stack.container("prometheus")
-    prometheus.stop(timeout=30)
-    assert move_in(prometheus, story.history.blocks(story.folder / "history")) == DAYS * 12
-    prometheus.start()
-    until(lambda: ready(stack), "Prometheus is ready")
+    assert story.move_in(story.history) == DAYS * 12
     merged = "prometheus_tsdb_compactions_total"
     until(lambda: any(float(each["value"][1]) > 3 for each in stack.query(merged)), "Prometheus merges blocks", 240)
     found = samples(stack, "prometheus", "e2e_history", story.history.start, story.history.end)
@@ -186,18 +208,20 @@ def test_switching_to_a_bucket_keeps_the_history(story: Story) -> None:
     stack.no_changes()
 
 
-def wipe(story: Story) -> int:
-    """Lose the blocks on Prometheus' disk, not what is in memory and its log; how many."""
+def wipe(story: Story) -> None:
+    """Lose the blocks on Prometheus' disk, not what is in memory and its log."""
     prometheus, sidecar = story.stack.container("prometheus"), story.stack.container("thanos-sidecar")
     sidecar.stop(timeout=10)
-    found = prometheus.exec_run(["/bin/busybox", "sh", "-c", "ls -d /prometheus/01* | wc -l"])
-    assert isinstance(found.output, bytes)
-    prometheus.exec_run(["/bin/busybox", "sh", "-c", "/bin/busybox rm -rf /prometheus/01*"])
-    prometheus.restart(timeout=30)
-    until(lambda: ready(story.stack), "Prometheus is ready")
-    sidecar.start()
-    until(lambda: whole(story.stack), "the querier reaches every store again", 120)
-    return int(found.output)
+    try:
+        found = prometheus.exec_run(["/bin/busybox", "sh", "-c", "ls -d /prometheus/01* | wc -l"])
+        assert isinstance(found.output, bytes)
+        prometheus.exec_run(["/bin/busybox", "sh", "-c", "/bin/busybox rm -rf /prometheus/01*"])
+        story.wiped += int(found.output)
+        prometheus.restart(timeout=30)
+        until(lambda: ready(story.stack), "Prometheus is ready", 240)
+    finally:
+        sidecar.start()
+    until(lambda: whole(story.stack), "the querier reaches every store again", 240)
 
 
 def whole(stack: Stack) -> bool:
@@ -210,8 +234,9 @@ def whole(stack: Stack) -> bool:
 
 def test_the_local_disk_is_lost(story: Story) -> None:
     """What was uploaded is answered from the bucket, to the sample."""
-    assert wipe(story) > 0
+    wipe(story)
     story.faults += 1
+    assert story.wiped > 0
     local = story.stack.query("count_over_time(e2e_history[1d])", at=story.history.start + DAY)
     assert local == [], "Prometheus itself has nothing left of it"
     story.compare()
@@ -268,15 +293,17 @@ def test_the_compactor_is_killed_at_work(story: Story, lengths: Lengths) -> None
     """It merges and downsamples in the end, whenever it is ended; nothing is there twice, and nothing is missing."""
     compactor, at_work = story.stack.container("thanos-compact"), 0
     # Later in its work each time: while it reads the bucket, merges, uploads, downsamples.
-    for start in range(lengths.compactor_starts):
-        done = compactor.logs().count(DONE)
+    try:
+        for start in range(lengths.compactor_starts):
+            done = compactor.logs().count(DONE)
+            compactor.start()
+            time.sleep(0.5 + start / 3)
+            compactor.kill()
+            story.faults += 1
+            at_work += compactor.logs().count(DONE) == done
+    finally:
         compactor.start()
-        time.sleep(0.5 + start / 3)
-        compactor.kill()
-        story.faults += 1
-        at_work += compactor.logs().count(DONE) == done
     assert at_work > 0, "it was done before it was killed"
-    compactor.start()
     until(lambda: compacted(story), "blocks are merged and downsampled", 300)
     assert story.metric("thanos-compact", "thanos_compact_halted") == 0
     resolutions = {meta["thanos"]["downsample"]["resolution"] for meta in story.metas()}
@@ -307,24 +334,18 @@ def test_the_s3_server_is_away(story: Story, lengths: Lengths) -> None:
             stack.configure(storage=server.storage(), resources=SLOW, alerts={"ThanosUploadFailing": {"for": "1s"}})
             stack.up()
     before = story.metric("thanos-sidecar", "thanos_shipper_dir_syncs_total")
-    server.stop()
-    away = time.monotonic()
-    story.faults += 1
-    end = story.history.end + 4 * HOUR
-    outage = History("e2e_outage", story.history.end, end)
-    prometheus = stack.container("prometheus")
-    prometheus.stop(timeout=30)
-    count = move_in(prometheus, outage.blocks(story.folder / "outage"))
-    prometheus.start()
-    until(lambda: ready(stack), "Prometheus is ready")
-    failures = "thanos_shipper_dir_sync_failures_total"
-    until(lambda: story.metric("thanos-sidecar", failures) > 0, "the sidecar cannot upload", 150)
-    until(lambda: "ThanosUploadFailing" in stack.active_alerts(), "Alertmanager has the alert", patience)
-    TIMINGS.append(f"{time.monotonic() - away:6.1f} s  from the S3 server's end until its alert is in Alertmanager")
-    assert samples(stack, "prometheus", "e2e_outage", outage.start, outage.end) == outage.expected(), "samples are lost"
-    time.sleep(max(0.0, away + lengths.bucket_away - time.monotonic()))
-    started = time.monotonic()
-    server.start()
+    outage = History("e2e_outage", story.history.end, story.history.end + 4 * HOUR)
+    with story.without_server():
+        away = time.monotonic()
+        count = story.move_in(outage)
+        failures = "thanos_shipper_dir_sync_failures_total"
+        until(lambda: story.metric("thanos-sidecar", failures) > 0, "the sidecar cannot upload", 150)
+        until(lambda: "ThanosUploadFailing" in stack.active_alerts(), "Alertmanager has the alert", patience)
+        TIMINGS.append(f"{time.monotonic() - away:6.1f} s  from the S3 server's end until its alert is in Alertmanager")
+        found = samples(stack, "prometheus", outage.name, outage.start, outage.end)
+        assert found == outage.expected(), "samples are lost"
+        time.sleep(max(0.0, away + lengths.bucket_away - time.monotonic()))
+        started = time.monotonic()
     syncs = "thanos_shipper_dir_syncs_total"
     until(lambda: story.metric("thanos-sidecar", syncs) > before, "the sidecar uploads again", 240)
     until(lambda: "ThanosUploadFailing" not in stack.active_alerts(), "the alert is over", 150)
@@ -352,7 +373,7 @@ def test_retention_deletes_what_is_too_old_and_nothing_else(story: Story) -> Non
     stack = story.stack
     rounds = "thanos_compact_iterations_total"
     two_more = story.metric("thanos-compact", rounds) + 2
-    until(lambda: story.metric("thanos-compact", rounds) >= two_more, "the compactor has nothing left to do", 120)
+    until(lambda: story.metric("thanos-compact", rounds) >= two_more, "the compactor has nothing left to do", 300)
     long = [meta for meta in raw(story) if meta["maxTime"] - meta["minTime"] >= DOWNSAMPLED * 1000]
     limit = min(meta["maxTime"] for meta in long)
     kept = {meta["ulid"] for meta in raw(story) if meta["maxTime"] > limit}
@@ -362,7 +383,7 @@ def test_retention_deletes_what_is_too_old_and_nothing_else(story: Story) -> Non
     with stack.project.changed("components/services/thanos.py", DELAY, '"--delete-delay=0s"'):
         stack.configure(storage=story.server.storage(retention=shorter))
         stack.up(what="a shorter retention in the bucket")
-        until(lambda: {meta["ulid"] for meta in raw(story, True)} == kept, "old blocks are deleted", 120)
+        until(lambda: {meta["ulid"] for meta in raw(story, True)} == kept, "old blocks are deleted", 300)
     story.store_knows(story.history.start + DAY, story.history.end)
     start = math.ceil(limit / 1000 / (2 * HOUR)) * 2 * HOUR
     wanted = {name: [each for each in values if each[0] >= start] for name, values in story.history.expected().items()}
@@ -402,11 +423,11 @@ def test_rotated_keys_of_the_bucket_replace_exactly_those_that_have_them(story: 
         key in str(stack.container(name).attrs) for name in replaced for key in (SECRET_KEY, NEXT_SECRET_KEY)
     )
     stack.no_changes()
-    until(lambda: whole(stack), "every store answers with the new keys", 120)
+    until(lambda: whole(stack), "every store answers with the new keys", 240)
 
 
 def test_nothing_was_lost(story: Story, lengths: Lengths) -> None:
     """The sum of it all."""
     TIMINGS.append(f"         faults on purpose: {story.faults}; samples lost: {story.lost}")
     assert story.lost == 0, "samples are lost"
-    assert story.faults == 5 + lengths.compactor_starts
+    assert story.faults >= 5 + lengths.compactor_starts, "further ones are of tests that were tried once more"

@@ -25,7 +25,7 @@ from operations.pages.dashboards import PATIENCE, counted, planned_dashboards, w
 from operations.pages.data import Window
 from tests.e2e.engine import Engine, free_ports, until
 from tests.e2e.project import Project
-from tests.e2e.remote import WAITING, Remote, lag
+from tests.e2e.remote import WAITING, Remote, gathered, lag, running_after
 from tests.e2e.stack import TIMINGS, Stack
 
 NODES = ("vmstorage", "vmstorage-2", "vmstorage-3")
@@ -106,7 +106,7 @@ def test_every_sample_is_there_once_and_kept_twice(stack: Stack, kept: Remote) -
     """Copies are for vmstorage to have, and not for who asks."""
     start = time.time()
     time.sleep(20)
-    end = time.time()
+    end = gathered(stack, start)
     count, lost = kept.compare(start, end)
     assert not lost, f"{len(lost)} of {count} samples are missing"
     assert not doubled(kept, start, end)
@@ -126,7 +126,7 @@ def test_every_sample_is_there_once_and_kept_twice(stack: Stack, kept: Remote) -
 def test_verify_finds_a_fresh_sample_in_it(stack: Stack, kept: Remote) -> None:
     """By the command that people use."""
     kept.awaited()
-    outcome = stack.project.run("./observatory", "verify", stack.environment)
+    outcome = stack.project.run("./observatory", "verify", stack.environment, "--timeout", "180")
     assert "victoria-metrics has fresh samples" in outcome.output, outcome
     assert not [line for line in outcome.output.splitlines() if "FAILED" in line], outcome
 
@@ -172,18 +172,19 @@ def test_any_vmstorage_may_be_killed_and_nothing_is_missing(stack: Stack, kept: 
     The one that is killed loses its copies of the last seconds, and nobody gives it them again. So while another one is
     away, of those seconds something may be missing, until it is back.
     """
+    until(lambda: all_reachable(stack), "all are there", 180)
     start = time.time()
     for name in NODES:
         begin = time.time()
         time.sleep(3)
-        stack.container(name).kill()
-        until(lambda: not all_reachable(stack), f"{name} is missed", 180)
-        until(lambda: "VictoriaMetricsStorageUnreachable" in stack.active_alerts(), "the alert about it", 180)
-        end = time.time()
-        count, lost = kept.compare(begin, end)  # while it is away
-        assert not lost, f"without {name} {len(lost)} of {count} samples are missing"
-        assert not doubled(kept, begin, end)
-        stack.container(name).start()
+        with running_after(stack.container(name)):
+            stack.container(name).kill()
+            until(lambda: not all_reachable(stack), f"{name} is missed", 180)
+            until(lambda: "VictoriaMetricsStorageUnreachable" in stack.active_alerts(), "the alert about it", 180)
+            end = gathered(stack, begin)
+            count, lost = kept.compare(begin, end)  # while it is away
+            assert not lost, f"without {name} {len(lost)} of {count} samples are missing"
+            assert not doubled(kept, begin, end)
         until(lambda: all_reachable(stack), f"{name} is back", 180)
         time.sleep(FLUSH)  # or the next one would lose what only it and the one before had
     end = time.time()
@@ -202,7 +203,8 @@ def test_no_answer_has_less_than_all_series(stack: Stack, kept: Remote) -> None:
 
     def refused() -> bool:
         try:
-            return not kept.query("up")
+            kept.query("up")
+            return False
         except httpx.HTTPStatusError as error:
             return "vmstorage" in error.response.text or "storage node" in error.response.text
         except httpx.TransportError:
@@ -212,7 +214,8 @@ def test_no_answer_has_less_than_all_series(stack: Stack, kept: Remote) -> None:
         """In a list, as it may be 0; empty after a scrape that was missed."""
         return [found for found in (number(stack, COPIES_MISSING),) if not math.isnan(found)]
 
-    try:
+    until(lambda: all_reachable(stack), "all are there", 180)
+    with running_after(*away):
         for each in away:
             each.kill()
         start = time.time()  # what both have taken since they wrote to their disks last is lost with them
@@ -222,33 +225,37 @@ def test_no_answer_has_less_than_all_series(stack: Stack, kept: Remote) -> None:
         (before,) = until(counted, "both vminsert tell how many samples lack a copy")
         until(lambda: number(stack, COPIES_MISSING) > before, "samples have found one vmstorage alone", 180)
         until(lambda: "VictoriaMetricsCopiesMissing" in stack.active_alerts(), "the alert about it", 180)
-    finally:
-        for each in away:
-            each.start()
     until(lambda: all_reachable(stack), "all are back", 180)
     kept.awaited()
-    count, lost = kept.compare(start, time.time())
+    count, lost = kept.compare(start, gathered(stack, start))
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
 
 def test_one_vminsert_and_one_vmselect_may_be_killed(stack: Stack, kept: Remote) -> None:
     """The names that Prometheus and Grafana know lead to the others. What a vminsert has in its memory goes with it."""
-    start = time.time()
-    time.sleep(5)
-    gone, dying = [stack.container(name) for name in ("vminsert", "vmselect-2")], time.time()
-    for each in gone:
-        each.kill()
-    killed = time.time()
-    until(lambda: lag(stack) < 10 and time.time() > killed + 5, "samples arrive by the other", 180)
-    output = stack.container("vmstorage").exec_run(["busybox", "nslookup", any_of("vmselect")]).output
-    assert isinstance(output, bytes)
-    found = output.decode()
+    start, on_the_way = time.time(), 3 * WAITING
+    gathered(stack, start)
+    time.sleep(on_the_way)
+    gone = [stack.container(name) for name in ("vminsert", "vmselect-2")]
     networks = stack.container("vmselect").attrs["NetworkSettings"]["Networks"]
     (address,) = (each["IPAddress"] for each in networks.values())
-    answered = re.findall(r"^Address[ 0-9]*: ([0-9.]+)$", found.partition("Name:")[2], re.MULTILINE)
-    assert answered == [address], found
-    for each in gone:
-        each.start()
+    found: list[str] = []
+
+    def leads_to_the_other() -> bool:
+        output = stack.container("vmstorage").exec_run(["busybox", "nslookup", any_of("vmselect")]).output
+        assert isinstance(output, bytes)
+        found[:] = [output.decode()]
+        return re.findall(r"^Address[ 0-9]*: ([0-9.]+)$", found[0].partition("Name:")[2], re.MULTILINE) == [address]
+
+    with running_after(*gone):
+        # What is in a vminsert's memory has just come, and is as old as Prometheus is behind.
+        until(lambda: lag(stack) < 10, "samples arrive", 180)
+        dying = time.time()
+        for each in gone:
+            each.kill()
+        killed = time.time()
+        until(lambda: lag(stack) < 10 and time.time() > killed + 5, "samples arrive by the other", 180)
+        until(leads_to_the_other, lambda: f"the name leads to {address} alone: {found}")
     until(lambda: len(stack.query('up{job=~"vminsert|vmselect"} == 1')) == 4, "both are back", 180)
-    count, lost = kept.compare_but(dying - WAITING, killed, start, time.time())
+    count, lost = kept.compare_but(dying - on_the_way, killed, start, time.time())
     TIMINGS.append(f"{len(lost):8} of {count} samples are lost when a vminsert is killed")

@@ -313,7 +313,7 @@ def test_the_reason_is_the_err_field_of_the_errors(log: str, reason: str) -> Non
 def test_a_start_is_done_once_the_health_check_succeeds(engine: Engine, program: PlayedContainer) -> None:
     program.status = "created"
     program.results = [(1, b"not yet"), (0, b"")]
-    engine.await_started("thing", ["check"], 5)
+    engine.await_started("thing", ["check"], 60)
     assert program.status == "running"
     assert program.commands == [["check"], ["check"]]
     engine.await_started("thing", [], 0)
@@ -354,6 +354,6 @@ def answers(*values: bool | None) -> Callable[[], bool | None]:
 
 def test_polling_asks_at_least_once_and_stops_at_the_first_yes() -> None:
     assert _poll(answers(True), 0)
-    assert _poll(answers(None, None, True), 1)
+    assert _poll(answers(None, None, True), 60)
     assert not _poll(answers(None), 0)
     assert not _poll(answers(), 0.1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from components.config.base import seconds
 from components.replicas import replica_name
 from components.services.alertmanager import GOSSIP
 from components.spec import Call, Plan
@@ -61,6 +62,13 @@ def test_they_find_each_other_by_one_name_so_that_more_of_them_change_nothing_fo
     assert "--cluster.listen-address=0.0.0.0:9094" in first.args
     assert "--cluster.label=observatory-test" in first.args
     assert service(five, "alertmanager").args == first.args
+
+
+def test_what_gossip_has_lost_is_exchanged_before_the_next_one_would_tell_it_again() -> None:
+    """Whole states go round more often than a replica waits for its turn; or messages would go out twice."""
+    arguments = dict(each.split("=", 1) for each in service(three_alertmanagers(), "alertmanager").args if "=" in each)
+    exchanged, turn = (seconds(arguments[f"--cluster.{each}"]) for each in ("pushpull-interval", "peer-timeout"))
+    assert exchanged < turn
 
 
 def test_one_alertmanager_does_not_gossip() -> None:

@@ -94,7 +94,7 @@ def test_a_failed_download_says_why_and_leaves_nothing(
     site: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, checksums: str, reason: str
 ) -> None:
     # Short where the limit is what is tested, else so long that no stall of the machine is taken for one of the site.
-    monkeypatch.setattr(downloads, "_CONNECT_SECONDS", 3 if reason == "stopped sending" else 60)
+    monkeypatch.setattr(downloads, "_CONNECT_SECONDS", 15 if reason == "stopped sending" else 60)
     monkeypatch.setattr(downloads, "_ANSWER_SECONDS", 90)
     with pytest.raises(Unavailable, match=reason):
         Sites().fetch(Download(site + path, checksums and site + checksums), tmp_path / "tool")

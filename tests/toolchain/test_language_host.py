@@ -90,7 +90,7 @@ class Session:
 
     def end(self) -> tuple[int, str]:
         self.host.send_signal(signal.SIGINT)
-        output, _ = self.host.communicate(timeout=30)
+        output, _ = self.host.communicate(timeout=120)
         return self.host.returncode, output
 
     def close(self) -> None:
@@ -160,6 +160,6 @@ def test_what_is_not_served_is_unimplemented(session: Session) -> None:
 
 def test_it_ends_at_once_while_a_program_runs(session: Session) -> None:
     running = session.client.Run.future(language_pb2.RunRequest(pwd=str(session.program), project="p", stack="s"))
-    (session.program / "__main__.py").write_text("import time; time.sleep(60)")
+    (session.program / "__main__.py").write_text("import time; time.sleep(300)")
     assert session.end()[0] == 0
     running.cancel()

@@ -145,7 +145,9 @@ class Deployed:
         """What Prometheus answers at the address of its pod."""
         url = f"https://{self.pod('prometheus')['status']['podIP']}:9090{path}"
         asked = {"query": query, **({} if at is None else {"time": str(at)})}
-        with httpx.Client(verify=False, auth=("observatory", self.secrets["accessPassword"]), timeout=5) as client:
+        login = ("observatory", self.secrets["accessPassword"])
+        # Where nobody is at the address any more it is told soon.
+        with httpx.Client(verify=False, auth=login, timeout=httpx.Timeout(60, connect=10)) as client:
             answer = client.post(url, data=asked) if query else client.get(url)
         return answer.json()["data"]
 

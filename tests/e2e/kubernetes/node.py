@@ -44,7 +44,7 @@ class Machine:
         command = ["setpriv", "--pdeathsig=KILL", "unshare", *spaces, "sh", str(script), str(folder)]
         self._first = self._popen("machine", command)
         try:
-            until(lambda: self._alive() and "ready" in self.log("machine"), "the machine is up")
+            until(lambda: self._alive() and "ready" in self.log("machine"), "the machine is up", 240)
             self._inner = Path(f"/proc/{self._first.pid}/task/{self._first.pid}/children").read_text().split()[0]
             self._connect()
         except BaseException:
@@ -89,9 +89,9 @@ class Machine:
     def stop(self) -> None:
         """End its first process, and with it all others, mounts and networks; then what the kernel keeps of it."""
         self._first.kill()
-        self._first.wait(20)
+        self._first.wait(120)
         for program in self._programs.values():
-            program.wait(20)
+            program.wait(120)
         for group in self._groups():
             _remove_groups(group)
         shutil.rmtree(self.folder / "var", ignore_errors=True)  # a gigabyte of images; the logs stay
@@ -115,7 +115,7 @@ class Node(Machine):
             hand_over(engine, image, self.folder / "run" / SOCKET)
         self._start_kubelet(cluster)
         self._start_proxy(cluster)
-        until(lambda: self._is_ready(cluster), "the node is ready")
+        until(lambda: self._is_ready(cluster), "the node is ready", 240)
         for each in load(Path(__file__).with_name("coredns.yaml").read_text()):
             cluster.apply(each)
 
@@ -173,7 +173,7 @@ class Node(Machine):
         file = self.folder / "containerd.toml"
         file.write_text(_toml({"version": 2, "plugins": {"io.containerd.grpc.v1.cri": cri}}))
         self.start("containerd", f"--config={file}")
-        until(lambda: self._alive() and (self.folder / "run" / SOCKET).exists(), "containerd listens")
+        until(lambda: self._alive() and (self.folder / "run" / SOCKET).exists(), "containerd listens", 240)
 
     def _start_kubelet(self, cluster: Cluster) -> None:
         config = {
@@ -225,7 +225,7 @@ class Node(Machine):
 
 def run(*command: str) -> str:
     """What a command says; fails with its words."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, f"{' '.join(command)}: {done.stdout}{done.stderr}"
     return done.stdout
 

@@ -250,7 +250,7 @@ def without_tls(config: dict[str, Any]) -> dict[str, Any]:
 
 def found_by(cluster: Cluster, stack: Stack, folder: Path, config: dict[str, Any]) -> list[Any]:
     folder.mkdir()
-    expected = {**COUNTS, "node-exporter": NODES, "kubelet": NODES, "apiserver": 1}
+    expected = {**COUNTS, **dict.fromkeys(("node-exporter", "kubelet", "cadvisor"), NODES), "apiserver": 1}
     with real_prometheus(cluster, stack, folder, without_tls(config)) as client:
 
         def complete() -> list[dict[str, Any]] | None:
