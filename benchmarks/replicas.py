@@ -5,6 +5,7 @@ Both stacks keep their samples in a bucket, for without one there are no two Pro
 
 from __future__ import annotations
 
+import ipaddress
 import tempfile
 import time
 from pathlib import Path
@@ -22,7 +23,9 @@ _BESIDE = {"prometheus": "thanos-sidecar"}
 
 def memory(stack: BenchStack, seconds: float) -> list[Result]:
     """MiB without page cache, `seconds` after a deployment; the stack is left as it was before."""
-    gateway = stack.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    settings = stack.client.networks.get("bridge").attrs["IPAM"]["Config"][0]
+    # An engine that was just installed takes the first address of the network and does not say so.
+    gateway = settings.get("Gateway") or str(next(ipaddress.ip_network(settings["Subnet"]).hosts()))
     with tempfile.TemporaryDirectory(prefix="observatory-bench-") as folder, s3_server(Path(folder), gateway) as url:
         for name, value in KEYS.items():
             stack.pulumi("config", "set", "--secret", f"observatory:{name}", value)

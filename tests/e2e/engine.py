@@ -85,6 +85,14 @@ def free_subnet() -> str:
     return str(random.choice([*ipaddress.ip_network("198.18.0.0/15").subnets(new_prefix=27)]))
 
 
+def gateway(client: docker.DockerClient, network: str) -> str:
+    """This machine's address in a network of the engine."""
+    settings = client.networks.get(network).attrs["IPAM"]["Config"][0]
+    # Where it was given a subnet, and where it has just been installed, the engine takes the first address of it and
+    # does not say so.
+    return str(settings.get("Gateway") or next(ipaddress.ip_network(settings["Subnet"]).hosts()))
+
+
 class Claim:
     """The right to a name for one run; it ends with the process, however that ends."""
 
@@ -179,12 +187,9 @@ class Engine:
             stream.close()
             listener.join(60)
 
-    def gateway(self, environment: str) -> str:
-        """This machine's address as the containers of an environment see it."""
-        network = self.client.networks.get(f"observatory-{environment}")
-        settings = network.attrs["IPAM"]["Config"][0]
-        # Where the stack file chose the subnet, the engine takes its first address and does not say so.
-        return str(settings.get("Gateway") or next(ipaddress.ip_network(settings["Subnet"]).hosts()))
+    def gateway(self, environment: str = "") -> str:
+        """This machine's address as the containers of an environment see it, or those of any."""
+        return gateway(self.client, f"observatory-{environment}" if environment else "bridge")
 
     def crash(self, container: Container) -> None:
         """End a container's main process as the kernel would; `docker kill` would count as the user's own wish."""

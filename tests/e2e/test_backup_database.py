@@ -39,7 +39,7 @@ def fill(server: Server) -> None:
 @pytest.fixture(scope="module")
 def server(engine: Engine) -> Iterator[Server]:
     """The server, where containers reach it, with Grafana's tables."""
-    gateway = engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = engine.gateway()
     with tempfile.TemporaryDirectory(prefix="observatory-e2e-") as name:
         Path(name).chmod(0o755)
         found = Server(Path(name), gateway, gateway)
@@ -57,7 +57,7 @@ def stack(
 ) -> Iterator[Stack]:
     """A stack that copies nothing but Grafana's database."""
     environment = f"{run_name}-base"
-    gateway = engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = engine.gateway()
     password, authority = {"secret": "databasePassword"}, {"secret": "databaseCa"}
     database = {"host": gateway, "port": server.port, "password": password, "ca": authority}
     folder = tmp_path_factory.mktemp("copies")

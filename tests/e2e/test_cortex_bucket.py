@@ -57,7 +57,7 @@ class Story:
 @pytest.fixture(scope="module")
 def story(project: Project, engine: Engine, run_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """The stack, running from nothing."""
-    gateway = engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = engine.gateway()
     server = S3Server(tmp_path_factory.mktemp("cortex") / "s3", gateway)
     environment, (port,) = f"{run_name}-cortexbucket", free_ports(1)
     with ExitStack() as at_end:

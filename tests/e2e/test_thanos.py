@@ -148,7 +148,7 @@ def missing(wanted: Samples, found: Samples) -> int:
 def story(project: Project, engine: Engine, run_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """A local stack with twenty days of history, not deployed yet."""
     folder = tmp_path_factory.mktemp("thanos")
-    gateway = engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = engine.gateway()
     server = S3Server(folder / "s3", gateway)
     environment, (port,) = f"{run_name}-thanos", free_ports(1)
     end = int(time.time()) // (2 * HOUR) * 2 * HOUR - 6 * HOUR

@@ -83,7 +83,7 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(project: Project, engine: Engine, run_name: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """The stack, running; two of its targets are not there, so that each of them has an alert."""
-    gateway = engine.client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    gateway = engine.gateway()
     server, receiver = S3Server(tmp_path_factory.mktemp("pair") / "s3", gateway), Receiver(gateway)
     environment, (port, receive, *gone) = f"{run_name}-pair", free_ports(4)
     targets = {"static": {"targets": [f"127.0.0.1:{each}" for each in gone]}}
