@@ -93,7 +93,7 @@ class Workspace:
         self.project, self.empty, self.smallest = (self.folder / name for name in ("project", "empty", "smallest"))
         self.variables = {
             **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}",
+            "PULUMI_BACKEND_URL": f"file://{self.folder / 'state'}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "of the benchmark",
             "NO_COLOR": "1",
         }

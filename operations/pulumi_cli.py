@@ -17,6 +17,8 @@ from operations.errors import CommandError
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120
 """Seconds for an answer; the first start of a language runtime is slow."""
+_CUT = "failed to load checkpoint"
+"""What Pulumi says where a power cut has left its state unreadable."""
 
 
 def environment() -> dict[str, str]:
@@ -61,6 +63,8 @@ class Pulumi:
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         """The stack file counts, wherever it lies; Pulumi itself only knows the project's folder."""
+        if arguments[0] == "whoami":
+            return [self.program(), *arguments, "--non-interactive"]
         command = [self.program(), *arguments, "--stack", self.stack, "--non-interactive"]
         if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in (
             "config",
@@ -89,7 +93,8 @@ class Pulumi:
             raise CommandError(f"pulumi {arguments[0]} did not end within {PATIENCE} s") from None
         if done.returncode != 0:
             message = (done.stderr.strip() or f"exit code {done.returncode}").removeprefix("error: ")
-            raise CommandError(f"pulumi {' '.join(arguments[:2])}: {message}")
+            hint = f"run `./observatory recover {self.stack}`" if _CUT in message else ""
+            raise CommandError(f"pulumi {' '.join(arguments[:2])}: {message}", hint)
         return done.stdout
 
     def secret(self, name: str) -> str | None:
@@ -105,6 +110,10 @@ class Pulumi:
     def set_secret(self, name: str, value: str) -> None:
         """Encrypt a value into the stack's file."""
         self.ask("config", "set", "--secret", f"observatory:{name}", value=value)
+
+    def backend(self) -> str:
+        """The URL of where the state is kept."""
+        return self.variables.get("PULUMI_BACKEND_URL") or str(json.loads(self.ask("whoami", "--json"))["url"])
 
     def exists(self) -> bool:
         """Whether the stack has been made in Pulumi's backend."""

@@ -1,7 +1,8 @@
 """`recover`: what to do after all processes of an `up` died at once (a power cut, kill -9), as one command.
 
 Pulumi wrote down what it was about to create, but not whether it got that far. Containers of that list hold no data,
-so whatever there is of them goes, and the next `up` makes them; all else is taken up again as it is.
+so whatever there is of them goes, and the next `up` makes them; all else is taken up again as it is. Before that, a
+state in a folder is made readable where it was cut (operations/state_files.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any
 from components.config import StackConfig, load_stack_file
 from operations import console
 from operations.errors import CommandError, UsageError
-from operations.pulumi_cli import Pulumi
+from operations.pulumi_cli import ROOT, Pulumi
+from operations.state_files import mend, state_folder
 
 CONTAINER = "docker:index/container:Container"
 
@@ -53,6 +55,10 @@ def recover_command(stack: str, yes: bool) -> int:
             raise UsageError("recover asks on a terminal whether no other update runs", "add --yes in scripts")
         if input("Is it certain that nobody else updates this stack now? [y/N] ").strip().lower() not in ("y", "yes"):
             raise CommandError("nothing was changed")
+    folder = state_folder(pulumi.backend(), ROOT)
+    if folder:
+        for sentence in mend(folder, pulumi.stack):
+            console.say(sentence)
     pulumi.ask("cancel", "--yes")
     _remove(config, pulumi.variables, half_made(json.loads(pulumi.ask("stack", "export")), config.environment))
     if pulumi.show("refresh", "--yes", "--skip-preview", "--clear-pending-creates"):

@@ -64,7 +64,8 @@ def variables(
     values["PATH"] = os.pathsep.join([*own, *(part for part in user_path.split(os.pathsep) if part not in own)])
     if not user.get("PULUMI_BACKEND_URL"):
         (state / "state").mkdir(parents=True, exist_ok=True)
-        values["PULUMI_BACKEND_URL"] = f"file://{state / 'state'}"
+        # Without the side files of Pulumi's storage library: cut by a kill, one makes the whole state unreadable.
+        values["PULUMI_BACKEND_URL"] = f"file://{state / 'state'}?metadata=skip"
     if pulumi and "PULUMI_CONFIG_PASSPHRASE" not in user and not user.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
         values["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file(state))
     if docker_host and not user.get("DOCKER_HOST"):

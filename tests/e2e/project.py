@@ -114,7 +114,7 @@ class Project:
             shutil.copy2(substitutes, self.folder / ".observatory")
         self.variables = {
             **os.environ,
-            "PULUMI_BACKEND_URL": f"file://{self.state}",
+            "PULUMI_BACKEND_URL": f"file://{self.state}?metadata=skip",
             "PULUMI_CONFIG_PASSPHRASE": "of the end-to-end tests",
             "NO_COLOR": "1",
         }

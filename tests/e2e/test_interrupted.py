@@ -66,6 +66,29 @@ def test_power_cut(stopped: Stack, moment: str) -> None:
     assert "pending operations" not in stack.no_changes().output
 
 
+def test_a_power_cut_that_left_the_state_half_written(stack: Stack) -> None:
+    """Side files are cut that no command of Pulumi can go without, and the state itself is empty."""
+    stack.up()
+    before = stack.starts()
+    kept = stack.project.state / ".pulumi"
+    state = kept / "stacks" / "observatory" / f"{stack.environment}.json"
+    (kept / "meta.yaml.attrs").touch()
+    outcome = stack.starting_up().wait()
+    assert outcome.code != 0, outcome
+    (kept / "meta.yaml.attrs").unlink()
+    state.with_name(f"{state.name}.attrs").touch()
+    state.write_text("")
+    asked = stack.project.run("./observatory", "drift", stack.environment)
+    assert f"hint: run `./observatory recover {stack.environment}`" in asked.output, asked
+    recovered = stack.project.run("./observatory", "recover", stack.environment, "--yes")
+    assert recovered.code == 0, recovered
+    assert "removed 1 of Pulumi's side files" in recovered.output, recovered
+    assert "the state one step before" in recovered.output, recovered
+    stack.up()
+    assert stack.starts() == before
+    stack.no_changes()
+
+
 def test_power_cut_during_a_live_change(stack: Stack) -> None:
     """Prometheus runs on with one configuration or the other, and the next `up` brings the new one."""
     before = stack.starts()

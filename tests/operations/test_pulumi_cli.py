@@ -83,6 +83,21 @@ def test_other_errors_are_told_in_pulumis_words(fake: Fake) -> None:
         fake.pulumi().exists()
 
 
+def test_a_state_that_cannot_be_read_has_a_way_out(fake: Fake) -> None:
+    fake.answer(255, "", "error: failed to load checkpoint: EOF\n")
+    with pytest.raises(CommandError, match=r"^error: pulumi stack export: failed to load checkpoint: EOF") as caught:
+        fake.pulumi().resources()
+    assert caught.value.hint == "run `./observatory recover dev`"
+
+
+def test_where_the_state_is_kept(fake: Fake) -> None:
+    fake.answer(0, json.dumps({"user": "root", "url": "file://~"}))
+    assert fake.pulumi().backend() == "file://~"
+    assert fake.calls() == [(["whoami", "--json", "--non-interactive"], "")]
+    chosen = Pulumi("dev", FOLDER / "Pulumi.dev.yaml", {"PULUMI_BACKEND_URL": "s3://bucket"})
+    assert chosen.backend() == "s3://bucket"
+
+
 def test_whether_a_stack_exists(fake: Fake) -> None:
     fake.answer(0, '{"version": 3, "deployment": {"manifest": {}}}')
     assert fake.pulumi().exists() is True

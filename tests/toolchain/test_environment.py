@@ -45,7 +45,7 @@ def test_all_is_set_for_a_user_who_set_nothing(programs: dict[str, Path], tmp_pa
         "/bin",
     ]
     assert values["PULUMI_HOME"] == str(tmp_path / "pulumi")
-    assert values["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/state"
+    assert values["PULUMI_BACKEND_URL"] == f"file://{tmp_path}/state?metadata=skip"
     assert (tmp_path / "state").is_dir()
     assert values["PULUMI_SKIP_UPDATE_CHECK"] == values["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] == "true"
     assert "DOCKER_HOST" not in values
