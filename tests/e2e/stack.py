@@ -127,9 +127,15 @@ class Stack:
         """Run the base configuration, whatever a test before left."""
         self.configure()
         if self.broken or (self.dirty and self.starting_up().wait().code != 0):
-            self.pulumi("cancel", "--yes")
-            self.up("--refresh")
+            self.recover()  # looks at the engine too
+            self.up()
         self.dirty = self.broken = False
+
+    def recover(self) -> Outcome:
+        """What a user runs after all processes of an `up` died."""
+        outcome = self.project.run("./observatory", "recover", self.environment, "--yes")
+        assert outcome.code == 0, outcome
+        return outcome
 
     def no_changes(self, *arguments: str) -> Outcome:
         """A preview that has to be empty."""

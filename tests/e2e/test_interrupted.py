@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from docker.errors import NotFound
 
 from tests.e2e.engine import until
+from tests.e2e.lengths import Lengths
 from tests.e2e.project import Run
 from tests.e2e.stack import Stack
+
+
+def take_down(stack: Stack) -> None:
+    """Leave the stack's data, and nothing that runs."""
+    stack.dirty = True
+    outcome = stack.pulumi("destroy", "--exclude-protected", "--yes", "--skip-preview")
+    assert outcome.code == 0, outcome
 
 
 @pytest.fixture
 def stopped(stack: Stack) -> Stack:
     """The stack with its data, but without anything that runs: so that an `up` has much to do."""
-    outcome = stack.pulumi("destroy", "--exclude-protected", "--yes", "--skip-preview")
-    assert outcome.code == 0, outcome
-    stack.dirty = True
+    take_down(stack)
     return stack
 
 
@@ -36,8 +44,7 @@ def recover(stack: Stack) -> None:
     locked = stack.starting_up().wait()
     assert locked.code != 0, locked
     assert "pulumi cancel" in locked.output, locked
-    recovered = stack.project.run("./observatory", "recover", stack.environment, "--yes")
-    assert recovered.code == 0, recovered
+    stack.recover()
 
 
 def test_ctrl_c(stopped: Stack) -> None:
@@ -66,6 +73,21 @@ def test_power_cut(stopped: Stack, moment: str) -> None:
     assert "pending operations" not in stack.no_changes().output
 
 
+def test_power_cuts_at_any_moment(stopped: Stack, lengths: Lengths) -> None:
+    """Spread over the time that an `up` takes; some come before it has locked the stack, or after it has ended."""
+    stack = stopped
+    whole = stack.up().seconds
+    for number in range(lengths.power_cuts):
+        take_down(stack)
+        run = stack.starting_up()
+        time.sleep(whole * (number + 1) / (lengths.power_cuts + 1))
+        run.kill()
+        stack.recover()
+        stack.up()
+        stack.await_answers()
+        assert "pending operations" not in stack.no_changes().output
+
+
 def test_a_power_cut_that_left_the_state_half_written(stack: Stack) -> None:
     """Side files are cut that no command of Pulumi can go without, and the state itself is empty."""
     stack.up()
@@ -80,8 +102,7 @@ def test_a_power_cut_that_left_the_state_half_written(stack: Stack) -> None:
     state.write_text("")
     asked = stack.project.run("./observatory", "drift", stack.environment)
     assert f"hint: run `./observatory recover {stack.environment}`" in asked.output, asked
-    recovered = stack.project.run("./observatory", "recover", stack.environment, "--yes")
-    assert recovered.code == 0, recovered
+    recovered = stack.recover()
     assert "removed 1 of Pulumi's side files" in recovered.output, recovered
     assert "the state one step before" in recovered.output, recovered
     stack.up()
