@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -12,13 +13,17 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from components.config.load import FOLDER, stack_name, stack_path
+from components.yaml_text import load
 from operations.errors import CommandError
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE = 120
 """Seconds for an answer; the first start of a language runtime is slow."""
-_CUT = "failed to load checkpoint"
-"""What Pulumi says where a power cut has left its state unreadable."""
+_CUT = re.compile(
+    r'(load checkpoint|meta\.yaml"): EOF$|unexpected end of JSON input$|load checkpoint: .*invalid character',
+    re.MULTILINE,
+)
+"""What Pulumi says of a state that a power cut left half written; it says other things of a bucket that is away."""
 
 
 def environment() -> dict[str, str]:
@@ -28,7 +33,7 @@ def environment() -> dict[str, str]:
     everything is as the user has it. What the user set is kept either way.
     """
     own = dict(os.environ)
-    if "PULUMI_BACKEND_URL" not in own and (ROOT / ".observatory" / "state").is_dir():
+    if not own.get("PULUMI_BACKEND_URL") and (ROOT / ".observatory" / "state").is_dir():
         from toolchain import environment as toolchain
         from toolchain import ready
         from toolchain.progress import Progress
@@ -63,8 +68,6 @@ class Pulumi:
 
     def _command(self, arguments: Sequence[str]) -> list[str]:
         """The stack file counts, wherever it lies; Pulumi itself only knows the project's folder."""
-        if arguments[0] == "whoami":
-            return [self.program(), *arguments, "--non-interactive"]
         command = [self.program(), *arguments, "--stack", self.stack, "--non-interactive"]
         if self.file.resolve().parent != FOLDER.resolve() and arguments[0] in (
             "config",
@@ -93,7 +96,10 @@ class Pulumi:
             raise CommandError(f"pulumi {arguments[0]} did not end within {PATIENCE} s") from None
         if done.returncode != 0:
             message = (done.stderr.strip() or f"exit code {done.returncode}").removeprefix("error: ")
-            hint = f"run `./observatory recover {self.stack}`" if _CUT in message else ""
+            # `recover` itself begins with `cancel`: no advice to run what runs.
+            hint = (
+                f"run `./observatory recover {self.stack}`" if _CUT.search(message) and arguments[0] != "cancel" else ""
+            )
             raise CommandError(f"pulumi {' '.join(arguments[:2])}: {message}", hint)
         return done.stdout
 
@@ -112,8 +118,17 @@ class Pulumi:
         self.ask("config", "set", "--secret", f"observatory:{name}", value=value)
 
     def backend(self) -> str:
-        """The URL of where the state is kept."""
-        return self.variables.get("PULUMI_BACKEND_URL") or str(json.loads(self.ask("whoami", "--json"))["url"])
+        """The URL of where the state is kept, "" where it is not known.
+
+        Found as Pulumi does (variable, project, login), for it cannot say so itself while its state is cut.
+        """
+        home = Path(self.variables.get("PULUMI_HOME") or Path.home() / ".pulumi")
+        try:
+            login = json.loads((home / "credentials.json").read_bytes()).get("current")
+        except (OSError, ValueError):
+            login = None
+        project = load((ROOT / "Pulumi.yaml").read_text()).get("backend") or {}
+        return self.variables.get("PULUMI_BACKEND_URL") or project.get("url") or login or ""
 
     def exists(self) -> bool:
         """Whether the stack has been made in Pulumi's backend."""

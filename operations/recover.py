@@ -14,6 +14,7 @@ from typing import Any
 
 from components.config import StackConfig, load_stack_file
 from operations import console
+from operations.engine_client import engine_client
 from operations.errors import CommandError, UsageError
 from operations.pulumi_cli import ROOT, Pulumi
 from operations.state_files import mend, state_folder
@@ -30,12 +31,12 @@ def half_made(state: Mapping[str, Any], environment: str) -> list[str]:
 
 
 def _remove(config: StackConfig, variables: Mapping[str, str], found: list[str]) -> None:
-    import docker
+    if not found:
+        return  # in a cluster there may be no engine to ask
     from docker.errors import DockerException, NotFound
 
-    address = config.docker.host or variables.get("DOCKER_HOST")
     try:
-        client = docker.DockerClient(base_url=address) if address else docker.from_env()
+        client = engine_client(config, variables)
         for name in found:
             try:
                 client.containers.get(name).remove(force=True)

@@ -9,6 +9,7 @@ from typing import Any
 from components.config import StackConfig, load_stack_file
 from operations import console
 from operations.cluster import Cluster
+from operations.engine_client import engine_client
 from operations.errors import CommandError, UsageError
 from operations.pulumi_cli import Pulumi
 
@@ -21,13 +22,11 @@ class Volumes:
     """The volumes of one environment on the Docker engine that it is deployed to."""
 
     def __init__(self, config: StackConfig, variables: Mapping[str, str]):
-        import docker
         from docker.errors import DockerException
 
         self.environment = config.environment
-        address = config.docker.host or variables.get("DOCKER_HOST")
         try:
-            self._client = docker.DockerClient(base_url=address) if address else docker.from_env()
+            self._client = engine_client(config, variables)
             self._client.ping()
         except DockerException as error:
             hint = "is it running? whether there is data cannot be told without it"

@@ -7,6 +7,7 @@ import secrets
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 from toolchain import atomic, pins, pulumi_home
 from toolchain.machine import ROOT, STATE, VENV, ToolchainError
@@ -65,7 +66,7 @@ def variables(
     if not user.get("PULUMI_BACKEND_URL"):
         (state / "state").mkdir(parents=True, exist_ok=True)
         # Without the side files of Pulumi's storage library: cut by a kill, one makes the whole state unreadable.
-        values["PULUMI_BACKEND_URL"] = f"file://{state / 'state'}?metadata=skip"
+        values["PULUMI_BACKEND_URL"] = f"file://{quote(str(state / 'state'))}?metadata=skip"
     if pulumi and "PULUMI_CONFIG_PASSPHRASE" not in user and not user.get("PULUMI_CONFIG_PASSPHRASE_FILE"):
         values["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(passphrase_file(state))
     if docker_host and not user.get("DOCKER_HOST"):

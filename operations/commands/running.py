@@ -63,7 +63,7 @@ def recover(
 ) -> None:
     """Clean up after an update whose processes all died.
 
-    After a power cut or kill -9, or where Pulumi says that the stack is locked, or "failed to load checkpoint".
+    After a power cut or kill -9, or where Pulumi says that the stack is locked or its state cannot be read.
     An update that was ended by Ctrl-C needs only the next one.
     """
     from operations.recover import recover_command

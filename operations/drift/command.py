@@ -64,7 +64,7 @@ def _on_platform(config: StackConfig, plan: Plan, variables: Mapping[str, str]) 
         reason = "in a cluster Pulumi compares every object itself: see its findings"
         yield from (Unchecked(kind, reason) for kind in _OF_ENGINE)
         return
-    yield from engine_findings(config, plan, config.docker.host or variables.get("DOCKER_HOST", ""))
+    yield from engine_findings(config, plan, variables)
 
 
 def as_data(environment: str, drift: Drift) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from components.config import StackConfig
@@ -11,19 +11,19 @@ from operations.drift.files import file_differences, unpacked
 from operations.drift.findings import Finding, Unchecked
 from operations.drift.settings import setting_differences
 from operations.drift.surroundings import container_findings, missing_containers, mounts_of, volume_findings
+from operations.engine_client import engine_client
 from operations.errors import CommandError
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
 
-def engine_findings(config: StackConfig, plan: Plan, address: str) -> Iterator[Finding | Unchecked]:
-    """All that the engine at `address` (empty: the local one) tells. CommandError where it does not answer."""
-    import docker
+def engine_findings(config: StackConfig, plan: Plan, variables: Mapping[str, str]) -> Iterator[Finding | Unchecked]:
+    """All that the stack's engine tells. CommandError where it does not answer."""
     from docker.errors import DockerException
 
     try:
-        client = docker.DockerClient(base_url=address, timeout=60) if address else docker.from_env(timeout=60)
+        client = engine_client(config, variables)
     except DockerException as error:
         raise CommandError(f"the Docker engine does not answer: {error}", "is it running? `docker info`") from None
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from components.config.load import FOLDER
+from operations import pulumi_cli
 from operations.errors import CommandError
 from operations.pulumi_cli import Pulumi, environment
 
@@ -83,19 +84,64 @@ def test_other_errors_are_told_in_pulumis_words(fake: Fake) -> None:
         fake.pulumi().exists()
 
 
-def test_a_state_that_cannot_be_read_has_a_way_out(fake: Fake) -> None:
-    fake.answer(255, "", "error: failed to load checkpoint: EOF\n")
-    with pytest.raises(CommandError, match=r"^error: pulumi stack export: failed to load checkpoint: EOF") as caught:
+@pytest.mark.parametrize(
+    "said",
+    [
+        "failed to load checkpoint: EOF",
+        'read ".pulumi/meta.yaml": EOF',
+        "failed to load checkpoint: place 1: unexpected end of JSON input",
+        "getting snapshot: failed to load checkpoint: place 1: invalid character '}' after object key",
+        "unexpected end of JSON input",
+    ],
+)
+def test_a_state_that_was_cut_has_a_way_out(said: str, fake: Fake) -> None:
+    fake.answer(255, "", f"error: {said}\n")
+    with pytest.raises(CommandError) as caught:
         fake.pulumi().resources()
+    assert caught.value.message == f"pulumi stack export: {said}"
     assert caught.value.hint == "run `./observatory recover dev`"
+    with pytest.raises(CommandError) as caught:  # as `recover` itself begins
+        fake.pulumi().ask("cancel", "--yes")
+    assert caught.value.hint == ""
 
 
-def test_where_the_state_is_kept(fake: Fake) -> None:
-    fake.answer(0, json.dumps({"user": "root", "url": "file://~"}))
-    assert fake.pulumi().backend() == "file://~"
-    assert fake.calls() == [(["whoami", "--json", "--non-interactive"], "")]
-    chosen = Pulumi("dev", FOLDER / "Pulumi.dev.yaml", {"PULUMI_BACKEND_URL": "s3://bucket"})
-    assert chosen.backend() == "s3://bucket"
+@pytest.mark.parametrize(
+    "said",
+    [
+        'failed to load checkpoint: blob (key ".pulumi/x.json") (code=Unknown): operation error S3: EOF while dialing',
+        "failed to load checkpoint: unsupported checkpoint version 9",
+        "incorrect passphrase",
+    ],
+)
+def test_recover_is_not_told_for_what_it_cannot_mend(said: str, fake: Fake) -> None:
+    fake.answer(255, "", f"error: {said}\n")
+    with pytest.raises(CommandError) as caught:
+        fake.pulumi().resources()
+    assert caught.value.hint == ""
+
+
+def test_where_the_state_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulumi_cli, "ROOT", tmp_path)
+    (tmp_path / "Pulumi.yaml").write_text("name: observatory\n")
+    variables = {"PULUMI_HOME": str(tmp_path)}
+    pulumi = Pulumi("dev", FOLDER / "Pulumi.dev.yaml", variables)
+    assert pulumi.backend() == ""
+    login = tmp_path / "credentials.json"
+    login.write_text("")
+    assert pulumi.backend() == ""
+    login.write_text('{"current": "file://~", "accessTokens": {}}')
+    assert pulumi.backend() == "file://~"
+    (tmp_path / "Pulumi.yaml").write_text("name: observatory\nbackend: {url: 'file://./state'}\n")
+    assert pulumi.backend() == "file://./state"
+    variables["PULUMI_BACKEND_URL"] = "s3://bucket"
+    assert pulumi.backend() == "s3://bucket"
+
+
+def test_the_login_of_a_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".pulumi").mkdir()
+    (tmp_path / ".pulumi" / "credentials.json").write_text('{"current": "gs://bucket"}')
+    assert Pulumi("dev", FOLDER / "Pulumi.dev.yaml", {}).backend() == "gs://bucket"
 
 
 def test_whether_a_stack_exists(fake: Fake) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import stat
 from pathlib import Path
 
 import pytest
@@ -80,23 +82,46 @@ def test_side_files_of_other_things_in_a_home_directory_are_not_looked_at(folder
 def test_a_cut_state_is_the_one_before(folder: Path, left: str) -> None:
     before = everything(folder)
     (folder / "stacks/observatory/dev.json").write_text(left)
+    (folder / "stacks/observatory/dev.json").chmod(0o600)
     (said,) = mend(folder, "dev")
-    assert said.endswith("the state one step before, as dev.json was cut")
+    assert "dev.json was cut: took " in said
+    assert "dev.json.bak, the newest before it" in said
     before["stacks/observatory/dev.json"] = before["stacks/observatory/dev.json.bak"]
     assert everything(folder) == before
+    assert stat.S_IMODE((folder / "stacks/observatory/dev.json").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("before", ["", None])
-def test_where_both_are_cut_the_copies_are_named(folder: Path, before: str | None) -> None:
+def test_where_that_is_cut_too_it_is_the_newest_copy(folder: Path, before: str | None) -> None:
     state = folder / "stacks/observatory/dev.json"
     state.write_text("")
     older = state.with_name("dev.json.bak")
     older.unlink() if before is None else older.write_text(before)
-    with pytest.raises(CommandError, match=r"dev\.json is cut, and dev\.json\.bak too") as caught:
+    copies = folder / "backups/observatory/dev"
+    for time, content in (("1700000000000000001", '{"is": 1}'), ("1700000000000000002", '{"is": 2}'), ("18", "")):
+        (copies / f"dev.{time}.json").write_text(content)
+    (said,) = mend(folder, "dev")
+    assert f"took {copies}/dev.1700000000000000002.json" in said
+    assert state.read_text() == '{"is": 2}'
+
+
+def test_where_nothing_is_left_it_says_so_and_changes_nothing(folder: Path) -> None:
+    state = folder / "stacks/observatory/dev.json"
+    for file in (state, state.with_name("dev.json.bak"), folder / "backups/observatory/dev/dev.1.json"):
+        file.write_text("")
+    before = everything(folder)
+    with pytest.raises(CommandError, match=r"dev\.json is cut, and so is all that Pulumi keeps of it"):
         mend(folder, "dev")
-    assert str(folder / "backups" / "observatory" / "dev") in caught.value.hint
-    assert "pulumi stack import --file FILE --stack dev" in caught.value.hint
-    assert state.read_text() == ""
+    assert everything(folder) == before
+
+
+def test_a_folder_of_somebody_else(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **_: object) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+    with pytest.raises(CommandError, match=r"dev\.json: Permission denied"):
+        mend(folder, "dev")
 
 
 @pytest.mark.parametrize(
@@ -104,6 +129,7 @@ def test_where_both_are_cut_the_copies_are_named(folder: Path, before: str | Non
     [
         ("file:///var/state", "/var/state/.pulumi"),
         ("file:///var/state?metadata=skip&no_tmp_dir=true", "/var/state/.pulumi"),
+        ("file:///var/my%20state", "/var/my state/.pulumi"),
         ("file://~", "/home/me/.pulumi"),
         ("file://~/work?metadata=skip", "/home/me/work/.pulumi"),
         ("file://./state", "/project/state/.pulumi"),
