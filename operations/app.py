@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from types import FrameType
 from typing import NoReturn
@@ -10,6 +9,7 @@ from typing import NoReturn
 import typer
 
 from operations.commands import backups, proving, reading, reviewing, running, starting
+from toolchain.interrupts import on_interrupt
 
 # Without rich: its import takes as long as planning a stack.
 app = typer.Typer(
@@ -32,6 +32,6 @@ def _terminate(_signal: int, _frame: FrameType | None) -> None:
 
 def main() -> NoReturn:
     """Run one command and exit: 0 all is well, 1 something failed, 2 wrong usage, 130 interrupted."""
-    signal.signal(signal.SIGTERM, _terminate)
+    on_interrupt(_terminate)
     app()
     sys.exit(0)

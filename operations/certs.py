@@ -6,8 +6,11 @@ import ipaddress
 import os
 import re
 import secrets
+import stat
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +24,7 @@ from operations.certificates import Certificates, make_certificates
 from operations.errors import CommandError, UsageError
 from operations.own_certificates import read_certificates
 from operations.pulumi_cli import Pulumi
+from toolchain import atomic
 
 _HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)*")
 
@@ -72,17 +76,25 @@ def values(access: Access, made: Certificates) -> dict[str, str]:
 
 
 @contextmanager
-def all_or_nothing(file: Path) -> Iterator[None]:
-    """Puts the stack file back if setting its secrets ends half-way: a key must never meet another certificate."""
-    before = file.read_bytes()
-    try:
-        yield
-    except BaseException:
-        if file.read_bytes() != before:
-            temporary = file.with_name(f".{file.name}.observatory")
-            temporary.write_bytes(before)
-            temporary.replace(file)
-        raise
+def at_once(pulumi: Pulumi) -> Iterator[Pulumi]:
+    """Pulumi for a copy of the stack file, which replaces the file in one step when all is set in it.
+
+    Pulumi writes a stack file in place, anew for each secret. A kill would leave a certificate with the key of another
+    one, which the next deployment takes; or no file at all, and so no salt to decrypt any secret of the stack.
+    """
+    file = pulumi.file.resolve()  # of a link, what it leads to
+    with tempfile.TemporaryDirectory(prefix="observatory-certs-") as folder:
+        copy = Path(folder) / pulumi.file.name
+        before = file.read_bytes()
+        copy.write_bytes(before)
+        yield replace(pulumi, file=copy)
+        try:
+            if file.read_bytes() != before:
+                message = f"{pulumi.file} was changed by somebody else meanwhile; no secret was set"
+                raise CommandError(message, "run it again")
+            atomic.write(file, copy.read_bytes().decode(), stat.S_IMODE(file.stat().st_mode))
+        except OSError as error:
+            raise CommandError(f"{pulumi.file} cannot be written: {error.strerror}") from None
 
 
 def write_files(folder: Path, made: Certificates) -> list[Path]:
@@ -108,13 +120,13 @@ def store(pulumi: Pulumi, access: Access, made: Certificates) -> list[str]:
     if not pulumi.exists():
         pulumi.ask("stack", "init", "--no-select")
         done.append(f"made the stack {pulumi.stack} in Pulumi's backend")
-    with all_or_nothing(pulumi.file):
+    with at_once(pulumi) as copy:
         for name, value in values(access, made).items():
-            pulumi.set_secret(name, value)
+            copy.set_secret(name, value)
         done.append(f"set the secrets {', '.join(values(access, made))} in {pulumi.file.name}")
         password = access.password.secret
-        if pulumi.secret(password) is None:
-            pulumi.set_secret(password, secrets.token_urlsafe(24))
+        if copy.secret(password) is None:
+            copy.set_secret(password, secrets.token_urlsafe(24))
             done.append(
                 f"made up the password of {access.username}; read it: "
                 f"pulumi config get observatory:{password} --stack {pulumi.stack}"

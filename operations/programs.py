@@ -42,7 +42,7 @@ class Answer:
     text: str
 
 
-def run(program: Path, arguments: Sequence[str], folder: Path) -> Answer:
+def run(program: Path, arguments: Sequence[str], folder: Path, patience: float = PATIENCE) -> Answer:
     """Run a program in a folder without input. One that does not end in time counts as failed."""
     try:
         done = subprocess.run(
@@ -53,11 +53,11 @@ def run(program: Path, arguments: Sequence[str], folder: Path) -> Answer:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Answer(1, f"{program.name} did not end within {PATIENCE} s")
+        return Answer(1, f"{program.name} did not end within {patience:g} s")
     except OSError as error:
         return Answer(1, f"{program} cannot be started: {error.strerror}")
     return Answer(done.returncode, done.stdout.strip())

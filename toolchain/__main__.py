@@ -19,6 +19,7 @@ import signal
 from types import FrameType
 
 from toolchain import children, environment, ready, venv
+from toolchain.interrupts import on_interrupt
 from toolchain.machine import ToolchainError
 from toolchain.progress import Progress
 
@@ -107,9 +108,7 @@ def main() -> int:
     """Runs one command; returns its exit code: 0, 1 when something is missing, 130 when interrupted."""
     options = _arguments()
     progress = Progress()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:  # as for a job in the background of a script
-            signal.signal(number, _interrupt)
+    on_interrupt(_interrupt)
     try:
         if options.action == "ready":
             return _ready(options, progress)

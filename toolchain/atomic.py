@@ -1,4 +1,7 @@
-"""Files and folders that are either there in full or not at all, also after a kill and beside other processes."""
+"""Files and folders that are either there in full or not at all, also after a kill and beside other processes.
+
+After a power cut too: file systems may put a name onto the disk long before what is in the file, which is empty then.
+"""
 
 from __future__ import annotations
 
@@ -47,6 +50,7 @@ def make_folder(target: Path, fill: Callable[[Path], None]) -> bool:
         try:
             fill(temporary)
             temporary.chmod(0o755)
+            os.sync()  # each file for itself would take minutes
             temporary.rename(target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -61,7 +65,20 @@ def write(file: Path, text: str, mode: int = 0o644) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
-        temporary.chmod(mode)
+            stream.flush()
+            temporary.chmod(mode)
+            os.fsync(handle)
         temporary.rename(file)
     finally:
         temporary.unlink(missing_ok=True)
+    _flush_names(file.parent)
+
+
+def _flush_names(folder: Path) -> None:
+    """Put the names in a folder onto the disk, as far as its file system can: a secret must outlive what it locks."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -19,7 +19,8 @@ STACKS = ROOT / "stacks"
 def passphrase_file(state: Path = STATE) -> Path:
     """The file with the passphrase of this clone's secrets; made once, readable for its owner alone.
 
-    Raises `ToolchainError` where a stack file was encrypted elsewhere: a new passphrase could not open it.
+    Raises `ToolchainError` where a stack file was encrypted elsewhere: a new passphrase could not open it. And where
+    the file is empty, as a power cut can leave it: Pulumi would encrypt by what everybody knows.
     """
     file = state / "passphrase"
     with atomic.lock(state / ".passphrase.lock"):
@@ -32,6 +33,11 @@ def passphrase_file(state: Path = STATE) -> Path:
                         "(if the file holds no secrets yet, you can also remove its line encryptionsalt)"
                     )
             atomic.write(file, secrets.token_urlsafe(32) + "\n", mode=0o600)
+        elif not file.read_bytes().strip(b" \t\r\n\0"):
+            raise ToolchainError(
+                f"{file} is empty, and held the passphrase of this clone's secrets: put the passphrase back from where "
+                "you kept it, or, if no stack file has an `encryptionsalt`, delete the file to get a new one"
+            )
     return file
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -77,6 +78,7 @@ def ensure(progress: Progress, name: str = RUN) -> None:
                 done = {RUN: _digest(RUN)}
                 if wanted == DEVELOP:
                     done[DEVELOP] = _digest(DEVELOP)
+                os.sync()  # a power cut must not leave the stamp without what it speaks of
                 atomic.write(_stamp(), json.dumps(done, indent=1) + "\n")
 
 

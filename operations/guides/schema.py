@@ -11,7 +11,7 @@ from components.catalogue import all_alerts
 from components.config import StackConfig
 from components.config.alert_settings import Severity
 from components.config.load import FOLDER, KEY
-from operations import console
+from operations.guides.page import keep_current
 from operations.policies.model import Policy
 
 SCHEMA_FILE, POLICY_SCHEMA_FILE = FOLDER / "schema.json", FOLDER / "policy.schema.json"
@@ -110,17 +110,5 @@ def schema_text(schema: Mapping[str, Any]) -> str:
 
 def schema_command(check: bool, file: Path = SCHEMA_FILE, policy_file: Path = POLICY_SCHEMA_FILE) -> int:
     """Write the schemas, or say whether the files are current."""
-    return max(_write(check, file, stack_file_schema()), _write(check, policy_file, policy_schema()))
-
-
-def _write(check: bool, file: Path, schema: Mapping[str, Any]) -> int:
-    text = schema_text(schema)
-    current = file.is_file() and file.read_text() == text
-    if check:
-        if not current:
-            console.note(f"{file.name} is not what the models say; run ./observatory schema")
-        return 0 if current else 1
-    if not current:
-        file.write_text(text)
-    console.say(f"{file} {'is current' if current else 'written'}")
-    return 0
+    made = {file: stack_file_schema(), policy_file: policy_schema()}
+    return max([keep_current(path, schema_text(schema), check) for path, schema in made.items()])

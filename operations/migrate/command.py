@@ -10,18 +10,17 @@ from components.config import StackFileError, parse_stack
 from operations import console
 from operations.errors import CommandError, UsageError
 from operations.migrate.cloudwatch.origin import Account
-from operations.migrate.output import REPORT, Bundle, write
+from operations.migrate.output import REPORT, Bundle, writable, write
 from operations.migrate.report import Outcome
 
 _NAME = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 
 
 def run(origin: str, environment: str, out: Path, force: bool, as_json: bool, read: Callable[[Bundle], None]) -> int:
-    """Migrate by `read`, which fills the bundle, and write what it has found. Nothing is written after an error."""
+    """Migrate by `read`, which fills the bundle, and write what it has found; nothing where that is an error."""
     if not _NAME.fullmatch(environment):
         raise UsageError(f"--env {environment} is no name", "lower-case letters, digits and single hyphens: prod")
-    if not force and out.is_dir() and any(out.iterdir()):
-        raise CommandError(f"{out} is not empty", "name an empty folder, or add --force to write into this one")
+    writable(out, force)
     bundle = Bundle(environment, origin)
     read(bundle)
     if not bundle.report.useful():
@@ -33,7 +32,7 @@ def run(origin: str, environment: str, out: Path, force: bool, as_json: bool, re
         parse_stack(bundle.whole_stack(), f"Pulumi.{environment}.yaml")
     except StackFileError as error:
         raise CommandError(f"what would be written is not valid, which is a mistake in `migrate`: {error}") from None
-    written = write(bundle, out, force)
+    written = write(bundle, out)
     if as_json:
         console.print_json({**bundle.as_json(), "files": written, "out": str(out)})
         return 0
@@ -114,6 +113,6 @@ def cloudwatch_command(account: Account, out: Path, environment: str, team: str,
     from operations.migrate.cloudwatch.origin import migrate_cloudwatch
 
     def read(bundle: Bundle) -> None:
-        migrate_cloudwatch(bundle, account, team, out)
+        migrate_cloudwatch(bundle, account, team)
 
     return run("CloudWatch", environment, out, force, as_json, read)

@@ -1,10 +1,12 @@
-"""What a migration writes: a stack file, rule files, dashboards, and the report."""
+"""What a migration writes: a stack file, rule files, dashboards, history, and the report."""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from operations.migrate.report import Node, Report, as_json, as_markdown
 from operations.render import write_tree, written_by
 
 REPORT = "REPORT.md"
+_PART = ".part-"
+"""Begins the name of a folder that is being filled, or was when a run was killed."""
 _FOUND = ("stack", "rules", "dashboards", "secrets", "notes", "extra")
 
 
@@ -46,6 +50,8 @@ class Bundle:
     """What to do after the migration that belongs to no single item."""
     extra: dict[str, str] = field(default_factory=dict)
     """Further files that the stack file names or a person needs, by path."""
+    folders: dict[str, Callable[[Path], None]] = field(default_factory=dict)
+    """Folders that a program fills, by name."""
 
     def secret(self, name: str, where: str) -> dict[str, str]:
         """The reference to a secret in the stack file; its value stays where it was."""
@@ -142,31 +148,57 @@ def alert_name(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def write(bundle: Bundle, out: Path, force: bool) -> list[str]:
-    """Write everything below `out`; a folder with anything in it is refused unless `force`."""
-    if out.exists() and not out.is_dir():
-        raise CommandError(f"{out} is a file", "name a folder that does not exist yet, or an empty one")
-    if not force and out.is_dir() and any(out.iterdir()):
+def writable(out: Path, force: bool) -> None:
+    """Raises CommandError where `out` may not be written; asked before anything is read, which may have its price."""
+    there = next(path for path in (out, *out.parents) if path.exists())
+    if not there.is_dir():
+        raise CommandError(f"{there} is a file", "name a folder that does not exist yet, or an empty one")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise CommandError(f"{there} cannot be written by this user", "name another folder")
+    if not force and there == out and any(not path.name.startswith(_PART) for path in out.iterdir()):
         raise CommandError(f"{out} is not empty", "name an empty folder, or add --force to write into this one")
+
+
+def write(bundle: Bundle, out: Path) -> list[str]:
+    """Write everything below `out`, in the place of what is there."""
     files = bundle.files()
-    if kept := _put_aside(out, files):
+    parts = {name: _filled(out / f"{_PART}{name}", fill) for name, fill in bundle.folders.items()}
+    if kept := _put_aside(out, files, parts):
         bundle.notes.append(f"{kept} has what was there before and is other now.")
+    for name, part in parts.items():
+        part.rename(out / name)
     write_tree(out, files, force=True, command="migrate")
     return sorted(files)
 
 
-def _put_aside(out: Path, files: Mapping[str, str]) -> Path | None:
-    """Copy what another migration or a person wrote, and this one replaces or removes, into a folder of its own."""
+def _filled(part: Path, fill: Callable[[Path], None]) -> Path:
+    """A new folder with what belongs into it; what a killed run left there goes."""
     try:
+        if part.exists():
+            shutil.rmtree(part)
+        part.mkdir(parents=True)
+        fill(part)
+    except OSError as error:
+        raise CommandError(f"{error.filename or part} cannot be written: {error.strerror}") from None
+    return part
+
+
+def _put_aside(out: Path, files: Mapping[str, str], folders: Iterable[str]) -> Path | None:
+    """Keep what another migration or a person wrote, and this one replaces or removes, in a folder of its own."""
+    try:
+        replaced = [name for name in folders if (out / name).exists()]
         there = [path for path in {*files, *written_by(out, "migrate")} if (out / path).is_file()]
         changed = {path: (out / path).read_bytes() for path in there}
         changed = {path: old for path, old in changed.items() if old != files.get(path, "").encode()}
-        if not changed:
+        if not changed and not replaced:
             return None
         aside = out / names.unique("before", {path.name for path in out.iterdir()})
         for path, old in changed.items():
             (aside / path).parent.mkdir(parents=True, exist_ok=True)
             (aside / path).write_bytes(old)
+        for name in replaced:
+            aside.mkdir(exist_ok=True)
+            (out / name).rename(aside / name)
     except OSError as error:
         raise CommandError(f"{error.filename or out} cannot be kept: {error.strerror}") from None
     return aside

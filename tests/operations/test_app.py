@@ -109,7 +109,7 @@ def test_a_reader_that_has_enough_is_no_error(tmp_path: Path) -> None:
     assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interruption_is_130(number: signal.Signals, tmp_path: Path) -> None:
     file = tmp_path / "Pulumi.test.yaml"
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -6,6 +6,8 @@ import ipaddress
 import socket
 import ssl
 import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,9 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 
+from components.yaml_text import dump, load
 from operations.certificates import Certificates, make_certificates
 from operations.certs import (
-    all_or_nothing,
     certificate_names,
     certs_command,
     required_access,
@@ -144,71 +146,137 @@ def test_a_stack_without_access_is_told_what_to_write() -> None:
     assert "tls: {ca: {secret: tlsCa}" in caught.value.hint
 
 
-class FakePulumi(Pulumi):
-    """A Pulumi that keeps secrets in memory, and can break at one of them."""
+BEFORE = "# ours\nconfig:\n  observatory:accessPassword: chosen\n  observatory:tlsKey: old\nencryptionsalt: v1:a\n"
 
-    def __init__(self, file: Path, secrets: dict[str, str], breaks_at: str = "", made: bool = True):
-        super().__init__("test", file, {})
-        vars(self).update(secrets=secrets, breaks_at=breaks_at, made=made, asked=[])
+
+@dataclass(frozen=True)
+class FakePulumi(Pulumi):
+    """Pulumi's way with a stack file: written in place, with a salt that it makes where there is none."""
+
+    made: bool = True
+    during: dict[str, Callable[[], None]] = field(default_factory=dict)
+    """What happens while a secret of this name is set, when the file is already cut and not yet written."""
 
     def exists(self) -> bool:
-        return bool(vars(self)["made"])
+        return self.made
 
     def ask(self, *arguments: str, value: str | None = None) -> str:
-        vars(self)["asked"].append(arguments)
+        assert arguments == ("stack", "init", "--no-select")
+        self._write({})
         return ""
 
     def secret(self, name: str) -> str | None:
-        found: str | None = vars(self)["secrets"].get(name)
+        found: str | None = config_of(self.file).get(f"observatory:{name}")
         return found
 
     def set_secret(self, name: str, value: str) -> None:
-        self.file.write_text(self.file.read_text() + f"{name}\n")
-        if name == vars(self)["breaks_at"]:
-            raise KeyboardInterrupt
-        vars(self)["secrets"][name] = value
+        self._write({f"observatory:{name}": value})
+        if name in self.during:
+            content = self.file.read_bytes()
+            self.file.write_bytes(b"")
+            self.during[name]()
+            self.file.write_bytes(content)
+
+    def _write(self, config: dict[str, str]) -> None:
+        document = load(self.file.read_text()) or {}
+        document = {"encryptionsalt": "v1:new", **document, "config": {**document.get("config", {}), **config}}
+        self.file.write_text(dump(document))
 
 
-def test_secrets_get_the_names_of_the_stack_file(made: Certificates, tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.test.yaml"
-    file.write_text("")
-    secrets: dict[str, str] = {}
-    access = required_access(stack(access=ACCESS), "test")
-    done = store(FakePulumi(file, secrets, made=False), access, made)
-    assert (secrets["tlsCa"], secrets["tlsCertificate"], secrets["tlsKey"]) == (made.ca, made.certificate, made.key)
-    assert len(secrets["accessPassword"]) >= 32
+def config_of(file: Path) -> dict[str, str]:
+    """The values in a stack file."""
+    found: dict[str, str] = (load(file.read_text()) or {}).get("config", {})
+    return found
+
+
+def secrets_of(made: Certificates) -> dict[str, str]:
+    """Where they stand in the stack file."""
+    named = values(required_access(stack(access=ACCESS), "test"), made)
+    return {f"observatory:{name}": value for name, value in named.items()}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A stack file with secrets, for its owner and group alone."""
+    made = tmp_path / "stacks" / "Pulumi.test.yaml"
+    made.parent.mkdir()
+    made.write_text(BEFORE)
+    made.chmod(0o640)
+    return made
+
+
+def test_secrets_get_the_names_of_the_stack_file(made: Certificates, file: Path) -> None:
+    file.write_text("config: {}\n")
+    done = store(FakePulumi("test", file, {}, made=False), required_access(stack(access=ACCESS), "test"), made)
+    kept = config_of(file)
+    password = kept.pop("observatory:accessPassword")
+    assert kept == secrets_of(made)
+    assert len(password) >= 32
     text = "\n".join(done)
     assert "made the stack test" in text
     assert "pulumi config get observatory:accessPassword" in text
-    assert secrets["accessPassword"] not in text
+    assert password not in text
     assert "PRIVATE" not in text
 
 
-def test_a_rotation_keeps_the_password(made: Certificates, tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.test.yaml"
-    file.write_text("")
-    secrets = {"accessPassword": "chosen", "tlsCa": "old"}
-    done = store(FakePulumi(file, secrets), required_access(stack(access=ACCESS), "test"), made)
-    assert secrets["accessPassword"] == "chosen"
-    assert secrets["tlsCa"] == made.ca
+def test_a_rotation_keeps_the_password(made: Certificates, file: Path) -> None:
+    done = store(FakePulumi("test", file, {}), required_access(stack(access=ACCESS), "test"), made)
+    assert config_of(file) == {"observatory:accessPassword": "chosen", **secrets_of(made)}
+    assert load(file.read_text())["encryptionsalt"] == "v1:a"
     assert len(done) == 1
 
 
-def test_an_interruption_leaves_the_stack_file_as_it_was(made: Certificates, tmp_path: Path) -> None:
-    file = tmp_path / "Pulumi.test.yaml"
-    file.write_text("before\n")
+def test_a_salt_that_pulumi_makes_for_the_first_secret_is_kept(made: Certificates, file: Path) -> None:
+    file.write_text("config: {}\n")
+    store(FakePulumi("test", file, {}), required_access(stack(access=ACCESS), "test"), made)
+    assert load(file.read_text())["encryptionsalt"] == "v1:new"
+
+
+def test_the_stack_file_stays_for_whom_it_was_and_behind_its_link(made: Certificates, file: Path) -> None:
+    link = file.parent.parent / file.name
+    link.symlink_to(file)
+    store(FakePulumi("test", link, {}), required_access(stack(access=ACCESS), "test"), made)
+    assert link.is_symlink()
+    assert secrets_of(made).items() <= config_of(file).items()
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name", ["tlsCa", "tlsCertificate", "tlsKey"])
+def test_an_interruption_leaves_the_stack_file_as_it_was(made: Certificates, file: Path, name: str) -> None:
+    """At no moment, too: after a kill there is nobody to put it back."""
+    seen = []
+
+    def look_and_interrupt() -> None:
+        seen.append(file.read_text())
+        raise KeyboardInterrupt
+
+    pulumi = FakePulumi("test", file, {}, during={name: look_and_interrupt})
     with pytest.raises(KeyboardInterrupt):
-        store(FakePulumi(file, {}, breaks_at="tlsKey"), required_access(stack(access=ACCESS), "test"), made)
-    assert file.read_text() == "before\n"
-    assert [path.name for path in tmp_path.iterdir()] == [file.name]
+        store(pulumi, required_access(stack(access=ACCESS), "test"), made)
+    assert [*seen, file.read_text()] == [BEFORE, BEFORE]
+    assert list(file.parent.iterdir()) == [file]
 
 
-def test_all_or_nothing_keeps_what_succeeds(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    file.write_text("a")
-    with all_or_nothing(file):
-        file.write_text("b")
-    assert file.read_text() == "b"
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda file: file.write_text("config: {}\n"), "was changed by somebody else meanwhile; no secret was set"),
+        (lambda file: file.unlink(), "cannot be written: No such file or directory"),
+    ],
+)
+def test_a_stack_file_that_changes_meanwhile_is_not_overwritten(
+    made: Certificates, file: Path, edit: Callable[[Path], object], said: str
+) -> None:
+    def change() -> None:
+        edit(file)
+        after.extend(path.read_text() for path in file.parent.iterdir())
+
+    after: list[str] = []
+    pulumi = FakePulumi("test", file, {}, during={"tlsKey": change})
+    with pytest.raises(CommandError) as caught:
+        store(pulumi, required_access(stack(access=ACCESS), "test"), made)
+    assert caught.value.message == f"{file} {said}"
+    assert [path.read_text() for path in file.parent.iterdir()] == after
 
 
 def test_files_are_for_their_owner_alone(made: Certificates, tmp_path: Path) -> None:

@@ -86,3 +86,11 @@ def test_check_says_whether_the_file_is_current(tmp_path: Path, capsys: pytest.C
     file.write_text("{}")
     assert schema_command(True, file) == 1
     assert "run ./observatory schema" in capsys.readouterr().err
+
+
+def test_a_file_that_was_cut_in_the_middle_of_a_letter_is_made_again(tmp_path: Path) -> None:
+    file, policy = tmp_path / "schema.json", tmp_path / "policy.json"
+    file.write_bytes("é".encode()[:1])
+    assert schema_command(True, file, policy) == 1
+    assert schema_command(False, file, policy) == 0
+    assert schema_command(True, file, policy) == 0

@@ -69,3 +69,53 @@ def test_write_sets_the_mode_before_the_file_has_its_name(tmp_path: Path) -> Non
     atomic.write(tmp_path / "secret", "x", mode=0o600)
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> dict[Path, str]:
+    """What a power cut leaves of files, by the name that each has when it is put onto the disk."""
+    found: dict[Path, str] = {}
+
+    def fsync(handle: int) -> None:
+        place = Path(f"/proc/self/fd/{handle}").resolve()
+        found[place] = ",".join(sorted(path.name for path in place.iterdir())) if place.is_dir() else place.read_text()
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return found
+
+
+def test_a_written_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, disk: dict[Path, str]) -> None:
+    atomic.write(tmp_path / "secret", "x" * 10, mode=0o600)
+    (temporary, text), folder = disk.items()
+    assert (temporary.name[:6], text) == (".part-", "x" * 10)
+    assert folder == (tmp_path, "secret")
+
+
+def test_a_file_system_that_cannot_flush_a_folder_takes_files_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(handle: int) -> None:
+        if Path(f"/proc/self/fd/{handle}").is_dir():
+            raise OSError(22, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    atomic.write(tmp_path / "file", "x")
+    assert (tmp_path / "file").read_text() == "x"
+
+
+def test_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "p" / "1.0"
+    found = []
+
+    def sync() -> None:
+        found.append((target.exists(), sorted(file.name for file in target.parent.glob(".part-*/*"))))
+
+    def fill(folder: Path) -> None:
+        (folder / "one").write_text("one")
+        (folder / "two").write_text("two")
+
+    monkeypatch.setattr(os, "sync", sync)
+    assert atomic.make_folder(target, fill)
+    assert found == [(False, ["one", "two"])]
+    assert not atomic.make_folder(target, fill)
+    assert len(found) == 1

@@ -158,7 +158,7 @@ def test_a_failed_build_is_one_clear_line_and_leaves_nothing(clone: Clone) -> No
     assert clone.run("ready", "--for", "preview").returncode == 0
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_ends_children_and_leaves_nothing(clone: Clone, number: signal.Signals) -> None:
     with clone.start("ready", "--for", "preview", GO_SLOW="1") as process:
         try:
@@ -176,6 +176,16 @@ def test_an_interrupt_ends_children_and_leaves_nothing(clone: Clone, number: sig
     assert clone.left() == []
     assert _processes_using(clone.bin) == []
     assert clone.run("ready", "--for", "preview").returncode == 0
+
+
+def test_nohup_counts_for_what_is_run(clone: Clone) -> None:
+    script = (
+        f"trap '' HUP; exec {sys.executable} -m toolchain exec --for preview -- sh -c 'kill -s HUP $$; echo goes on'"
+    )
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=clone.root, env=clone.environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "goes on\n")
 
 
 def test_an_interruption_whose_exception_gets_lost_ends_it_all_the_same() -> None:

@@ -59,6 +59,20 @@ def test_the_passphrase_is_made_once_and_private(tmp_path: Path) -> None:
     assert environment.passphrase_file(tmp_path).read_text() == first
 
 
+@pytest.mark.parametrize("content", [b"", b" \n", b"\x00" * 44])
+def test_a_passphrase_that_a_power_cut_emptied_is_refused(tmp_path: Path, content: bytes) -> None:
+    """Pulumi would take it for one, and encrypt by it what everybody can read then."""
+    file = environment.passphrase_file(tmp_path)
+    file.write_bytes(content)
+    with pytest.raises(ToolchainError) as caught:
+        environment.passphrase_file(tmp_path)
+    text = str(caught.value)
+    assert text.startswith(f"{file} is empty")
+    assert all(words in text for words in ("put the passphrase back", "`encryptionsalt`", "delete the file"))
+    assert "\n" not in text
+    assert file.read_bytes() == content
+
+
 def test_a_stack_file_that_was_encrypted_elsewhere_gets_no_new_passphrase(tmp_path: Path, stacks: Path) -> None:
     (stacks / "Pulumi.team.yaml").write_text("config: {}\nencryptionsalt: v1:abc\n")
     with pytest.raises(ToolchainError, match=r"stacks/Pulumi\.team\.yaml is encrypted with a passphrase"):

@@ -15,6 +15,8 @@ from operations.migrate.cloudwatch.naming import Metric, braces
 _QUERIES = 100
 """Metrics in one request; GetMetricData takes 500, and 100,800 values an answer."""
 _POINTS = 90_000
+_PATIENCE = 6 * 3600
+"""Seconds for promtool, which takes minutes for some million values: what it works on was paid for."""
 Samples = dict[Metric, list[tuple[float, float]]]
 """Metric to its samples of (seconds since 1970, value), the oldest first."""
 
@@ -122,16 +124,26 @@ def openmetrics(samples: Mapping[Metric, Sequence[tuple[float, float]]], labels:
     yield "# EOF"
 
 
-def write_blocks(lines: Iterable[str], out: Path) -> int:
-    """Write the text and make blocks of it in `out`/blocks; returns how many there are."""
-    promtool = programs.find("promtool")
-    if promtool is None:
-        raise CommandError("promtool is not on this machine, which makes blocks of the history", "`make ready` gets it")
-    out.mkdir(parents=True, exist_ok=True)
-    text, blocks = out / "history.om", out / "blocks"
+def promtool() -> Path:
+    """The program that makes blocks; raises CommandError where there is none."""
+    if found := programs.find("promtool"):
+        return found
+    raise CommandError("promtool is not on this machine, which makes blocks of the history", "`make ready` gets it")
+
+
+def write_blocks(lines: Iterable[str], folder: Path, when: Range) -> None:
+    """Fill a folder with blocks of such lines. Where none can be made, their text is left there: it was paid for.
+
+    promtool reads the whole text once for each block, and unasked makes one of each two hours: years would take days.
+    A tenth of the time is what Prometheus itself joins blocks to.
+    """
+    text = folder / "history.om"
     with text.open("w", encoding="utf-8") as file:
         file.writelines(f"{line}\n" for line in lines)
-    answer = programs.run(promtool, ("tsdb", "create-blocks-from", "openmetrics", "--quiet", text.name, "blocks"), out)
+    console.note("history: promtool makes blocks of it")
+    longest = f"--max-block-duration={(when.end - when.start) // 10 // timedelta(seconds=1)}s"
+    arguments = ("tsdb", "create-blocks-from", "openmetrics", longest, "--quiet", text.name, ".")
+    answer = programs.run(promtool(), arguments, folder, _PATIENCE)
     if answer.code != 0:
         raise CommandError(f"promtool makes no blocks of {text}: {answer.text[-500:]}")
-    return sum(1 for block in blocks.iterdir() if (block / "meta.json").is_file())
+    text.unlink()

@@ -12,7 +12,7 @@ from components.yaml_text import dump
 from operations.errors import CommandError
 from operations.migrate import names
 from operations.migrate.cloudwatch.alarms import Alarms
-from operations.migrate.cloudwatch.history import Range, fetch, kept_period, openmetrics, write_blocks
+from operations.migrate.cloudwatch.history import Range, fetch, kept_period, openmetrics, promtool, write_blocks
 from operations.migrate.cloudwatch.naming import Metric, exporter_config
 from operations.migrate.output import Bundle
 from operations.migrate.report import Node
@@ -34,8 +34,10 @@ class Account:
     statistic: str = "Average"
 
 
-def migrate_cloudwatch(bundle: Bundle, account: Account, team: str, out: Path) -> None:
+def migrate_cloudwatch(bundle: Bundle, account: Account, team: str) -> None:
     """Alarms, the exporter's configuration for their metrics, and where asked for the history."""
+    if account.when:
+        promtool()  # AWS charges for what would be asked without it
     alarms = Alarms(bundle, team)
     needs_api = account.source is None or account.when is not None
     client = _asking(lambda: _client(account)) if needs_api else None
@@ -49,7 +51,7 @@ def migrate_cloudwatch(bundle: Bundle, account: Account, team: str, out: Path) -
         _exporter(bundle, metrics, region, team)
     if account.when and client:
         more = _asking(lambda: _listed(client, account))
-        _history(bundle, client, list(dict.fromkeys([*metrics, *more])), account.when, region, out)
+        _history(bundle, client, list(dict.fromkeys([*metrics, *more])), account.when, region)
 
 
 def _client(account: Account) -> Any:
@@ -102,7 +104,7 @@ def _exporter(bundle: Bundle, metrics: Sequence[Metric], region: str, team: str)
     )
 
 
-def _history(bundle: Bundle, client: Any, metrics: Sequence[Metric], when: Range, region: str, out: Path) -> None:
+def _history(bundle: Bundle, client: Any, metrics: Sequence[Metric], when: Range, region: str) -> None:
     wanted = [kept_period(metric, when.start) for metric in metrics]
     samples = _asking(lambda: fetch(client, wanted, when))
     for number, (metric, found) in enumerate(samples.items()):
@@ -115,10 +117,10 @@ def _history(bundle: Bundle, client: Any, metrics: Sequence[Metric], when: Range
             bundle.report.impossible(node, "history", name, "CloudWatch has no value of it in that time")
     if not any(samples.values()):
         return
-    blocks = write_blocks(openmetrics(samples, {"region": region}), out)
+    bundle.folders["blocks"] = lambda folder: write_blocks(openmetrics(samples, {"region": region}), folder, when)
     days = (datetime.now(UTC) - when.start).days + 1
     bundle.stack["retention"] = {"time": f"{max(15, days)}d"}
     bundle.notes.append(
-        f"`blocks/` holds {blocks} blocks. With Prometheus stopped, copy them into its data folder (the volume "
+        "`blocks/` holds the history. With Prometheus stopped, copy what is in it into its data folder (the volume "
         f"prometheus-data), owned like the others. `retention.time` is {max(15, days)}d, or they would be removed."
     )

@@ -46,7 +46,7 @@ def assert_complete(report: Report, root: Node) -> None:
 
 def assert_valid(made: Bundle, out: Path) -> Plan:
     """What was written is a stack that plans, whose rules promtool takes and whose dashboards fit the datasources."""
-    write(made, out, force=False)
+    write(made, out)
     _, plan = plan_stack_file(str(out / f"Pulumi.{made.environment}.yaml"))
     rules = sorted(str(path.relative_to(out)) for path in out.glob("rules/*.yaml"))
     if rules:

@@ -12,14 +12,16 @@ import boto3
 import promql_parser
 import pytest
 from moto import mock_aws
+from typer.testing import CliRunner
 
 from components.yaml_text import load
 from operations import programs
+from operations.app import app
 from operations.errors import CommandError, UsageError
 from operations.migrate.cloudwatch import origin
 from operations.migrate.cloudwatch.alarms import Alarms
 from operations.migrate.cloudwatch.expressions import CannotSay, math, rule
-from operations.migrate.cloudwatch.history import openmetrics, time_range
+from operations.migrate.cloudwatch.history import Range, openmetrics, time_range, write_blocks
 from operations.migrate.cloudwatch.naming import Metric, dimension_label, metric_name
 from operations.migrate.cloudwatch.origin import Account, migrate_cloudwatch
 from operations.migrate.report import Node
@@ -142,7 +144,7 @@ def test_alarms_of_an_account_become_rules(aws: Any, tmp_path: Path, monkeypatch
     answered = {"CompositeAlarms": [{"AlarmName": "both", "AlarmRule": 'ALARM("cpu high") AND ALARM("math")'}]}
     monkeypatch.setattr(origin, "_described", lambda client: {**aws.describe_alarms(), **answered})
     made = bundle()
-    migrate_cloudwatch(made, Account(region="eu-west-1"), "platform", tmp_path / "out")
+    migrate_cloudwatch(made, Account(region="eu-west-1"), "platform")
     assert outcomes(made.report, "alarm") == {
         "cpu high": "approximated",
         "two of three": "approximated",
@@ -181,39 +183,122 @@ def test_a_file_of_describe_alarms_needs_no_account(tmp_path: Path) -> None:
     }
     (tmp_path / "alarms.json").write_text(json.dumps(found))
     made = bundle()
-    migrate_cloudwatch(made, Account(source=tmp_path / "alarms.json"), "platform", tmp_path / "out")
+    migrate_cloudwatch(made, Account(source=tmp_path / "alarms.json"), "platform")
     assert_complete(made.report, Node("alarms.json", (), found))
     assert [str(each.outcome) for each in made.report.items] == ["not possible"] * 3
 
 
-def test_history_becomes_blocks_with_every_sample(aws: Any, tmp_path: Path) -> None:
-    end = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    start = end - timedelta(hours=6)
+END = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+START = END - timedelta(hours=6)
+
+
+@pytest.fixture
+def orders(aws: Any) -> Any:
+    """An account that remembers six hours of one metric, a value each five minutes."""
     for minute in range(0, 360, 5):
         data = {"MetricName": "Orders", "Dimensions": [{"Name": "Stage", "Value": "prod"}], "Value": float(minute)}
-        aws.put_metric_data(Namespace="Shop", MetricData=[data | {"Timestamp": start + timedelta(minutes=minute)}])
-    alarm(aws, "silent", Namespace="Shop", MetricName="Gone")
-    made, out = bundle(), tmp_path / "out"
-    when = time_range(start.isoformat(), end.isoformat())
-    migrate_cloudwatch(made, Account(region="eu-west-1", when=when, namespaces=("Shop",)), "platform", out)
-    assert outcomes(made.report, "history") == {
-        "aws_shop_gone_average": "not possible",
-        "aws_shop_orders_average prod": "carried over",
-    }
-    assert "72 values, one in 300 s" in item(made.report, "aws_shop_orders_average prod").detail
+        aws.put_metric_data(Namespace="Shop", MetricData=[data | {"Timestamp": START + timedelta(minutes=minute)}])
+    return aws
+
+
+def migrated(out: Path, *more: str) -> tuple[int, str]:
+    """Exit code and output of the command, which asks for the history of those six hours."""
+    when = ("--start", START.isoformat(), "--end", END.isoformat(), "--region", "eu-west-1", "--namespace", "Shop")
+    result = CliRunner().invoke(app, ["migrate", "cloudwatch", "--out", str(out), *when, *more])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result.exit_code, result.output
+
+
+def values(blocks: Path) -> list[tuple[int, float]]:
+    """Time in milliseconds and value of each sample of the one metric; a sample that is there twice is told twice."""
     promtool = programs.find("promtool")
-    assert promtool
-    (out / "blocks" / "wal").mkdir()  # without it, promtool takes the folder for no database
-    answer = programs.run(promtool, ("tsdb", "dump", "blocks"), out)
+    assert promtool, "promtool is needed: make ready"
+    (blocks / "wal").mkdir(exist_ok=True)  # without it, promtool takes the folder for no database
+    answer = programs.run(promtool, ("tsdb", "dump", "."), blocks)
     lines = [line for line in answer.text.splitlines() if line.startswith("{")]
-    assert len(lines) == 72
     assert all('__name__="aws_shop_orders_average"' in line and 'dimension_Stage="prod"' in line for line in lines)
-    assert sorted(float(line.split("} ")[1].split()[0]) for line in lines) == [
-        float(minute) for minute in range(0, 360, 5)
-    ]
-    times = sorted(int(line.rsplit(" ", 1)[1]) for line in lines)
-    assert times[0] == int(start.timestamp()) * 1000
-    assert any("blocks" in note for note in made.notes)
+    (blocks / "wal").rmdir()
+    return sorted((int(time), float(value)) for value, time in (line.split("} ")[1].split() for line in lines))
+
+
+EVERY_SAMPLE = [(int(START.timestamp() * 1000) + minute * 60_000, float(minute)) for minute in range(0, 360, 5)]
+
+
+def test_history_becomes_blocks_with_every_sample(orders: Any, tmp_path: Path) -> None:
+    alarm(orders, "silent", Namespace="Shop", MetricName="Gone")
+    out = tmp_path / "out"
+    (out / ".part-blocks" / "01KILLED").mkdir(parents=True)  # as a run that was killed leaves it
+    assert migrated(out)[0] == 0, "a new folder needs no --force"
+    items = {each["name"]: each for each in json.loads((out / "report.json").read_text())["items"]}
+    assert items["aws_shop_gone_average"]["outcome"] == "not possible"
+    assert items["aws_shop_orders_average prod"]["outcome"] == "carried over"
+    assert "72 values, one in 300 s" in items["aws_shop_orders_average prod"]["detail"]
+    assert values(out / "blocks") == EVERY_SAMPLE
+    assert all((block / "meta.json").is_file() for block in (out / "blocks").iterdir()), "nothing but blocks"
+    assert "`blocks/`" in (out / "REPORT.md").read_text()
+    assert not [path.name for path in out.iterdir() if path.name.startswith(".part")]
+
+
+def test_history_that_is_made_again_takes_the_place_of_what_was_there(orders: Any, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    migrated(out)
+    first = {block.name for block in (out / "blocks").iterdir()}
+    assert migrated(out, "--force")[0] == 0
+    assert values(out / "blocks") == EVERY_SAMPLE
+    assert not first & {block.name for block in (out / "blocks").iterdir()}
+    assert {block.name for block in (out / "before" / "blocks").iterdir()} == first, "kept, as files that are replaced"
+
+
+@pytest.mark.parametrize("wrong", ["full", "file", "below a file", "forbidden", "no promtool"])
+def test_what_would_fail_in_the_end_is_told_before_history_is_paid_for(
+    orders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    out, words = tmp_path / "out", "is not empty"
+    if wrong == "full":
+        out.mkdir()
+        (out / "mine.txt").write_text("mine")
+    elif wrong == "file":
+        out.write_text("mine")
+        words = "out is a file"
+    elif wrong == "below a file":
+        out, words = tmp_path / "mine" / "out", "mine is a file"
+        (tmp_path / "mine").write_text("mine")
+    elif wrong == "forbidden":
+        words = "cannot be written by this user"
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+    else:
+        words = "promtool is not on this machine"
+        monkeypatch.setattr(programs, "find", lambda name: None)
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.setattr(origin, "fetch", lambda *_: pytest.fail("it was paid for"))
+    code, text = migrated(out)
+    assert (code, words in text) == (1, True), text
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_history_of_which_no_blocks_can_be_made_is_kept_as_text(
+    orders: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was paid for. What an earlier run made stays as it is."""
+    out = tmp_path / "out"
+    migrated(out)
+    there = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    monkeypatch.setattr(programs, "find", lambda name: Path("/bin/false"))
+    code, text = migrated(out, "--force")
+    kept = out / ".part-blocks" / "history.om"
+    assert (code, str(kept) in text) == (1, True), text
+    assert kept.read_text().endswith("# EOF\n")
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file() and path != kept} == there
+
+
+def test_a_long_history_becomes_few_blocks(tmp_path: Path) -> None:
+    """promtool reads all of it once for each: a year in blocks of two hours would not end in time."""
+    when = Range(START - timedelta(days=364), START + timedelta(days=1))
+    metric = Metric("Shop", "Orders", (("Stage", "prod"),), "Average", 3600)
+    samples = [((when.start + timedelta(hours=hour)).timestamp(), float(hour)) for hour in range(365 * 24)]
+    write_blocks(openmetrics({metric: samples}, {}), tmp_path, when)
+    assert len(list(tmp_path.iterdir())) <= 30
+    assert values(tmp_path) == [(int(time * 1000), value) for time, value in samples]
 
 
 def test_openmetrics_text_keeps_families_together() -> None:
@@ -247,7 +332,7 @@ def test_an_account_that_cannot_be_asked_is_one_error(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HOME", str(tmp_path))
     for account in (Account(), Account(region="eu-west-1"), Account(profile="none")):
         with pytest.raises(CommandError, match="CloudWatch cannot be asked"):
-            migrate_cloudwatch(bundle(), account, "platform", tmp_path / "out")
+            migrate_cloudwatch(bundle(), account, "platform")
 
 
 def test_alarms_of_any_shape_end_in_items() -> None:
