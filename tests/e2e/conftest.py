@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import pytest
@@ -39,7 +39,7 @@ def engine(run_name: str) -> Iterator[Engine]:
     found = Engine()
     found.sweep()
     yield found
-    for environment in (run_name, f"{run_name}-access", f"{run_name}-demo", f"{run_name}-available"):
+    for environment in (run_name, *(f"{run_name}-{name}" for name in ("shared", "access", "demo", "available"))):
         found.remove(environment)
     found.client.close()
 
@@ -53,29 +53,36 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="session")
 def shared(project: Project, engine: Engine, run_name: str) -> Stack:
     """The stack that most tests use, not deployed yet."""
-    return Stack(project, engine, run_name)
+    return Stack(project, engine, f"{run_name}-shared")  # of which no other's name is the beginning
 
 
 _FAILED = pytest.StashKey[bool]()
-"""Whether a test has failed at least once."""
+"""Whether the last try of a test has failed."""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Remember for the fixtures what has failed."""
     report = yield
-    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    item.stash[_FAILED] = report.failed or (report.when != "setup" and item.stash[_FAILED])
     return report
 
 
 @pytest.fixture
-def stack(shared: Stack, request: pytest.FixtureRequest) -> Iterator[Stack]:
+def failed(request: pytest.FixtureRequest) -> Callable[[], bool]:
+    """Whether the test has failed, for fixtures to ask at its end."""
+    return lambda: request.node.stash.get(_FAILED, False)
+
+
+@pytest.fixture
+def stack(shared: Stack, failed: Callable[[], bool]) -> Iterator[Stack]:
     """The shared stack, running its base configuration, without the silences of tests before."""
     shared.restore()
+    shared.broken = True  # until its test has passed
     shared.await_answers()
     shared.end_silences()
     yield shared
-    shared.broken = request.node.stash.get(_FAILED, False)
+    shared.broken = failed()
 
 
 @pytest.fixture(scope="session")

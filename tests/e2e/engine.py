@@ -128,7 +128,7 @@ class Engine:
     """The engine that the environment names."""
 
     def __init__(self) -> None:
-        self.client = docker.from_env(timeout=60)
+        self.client = docker.from_env(timeout=300)
 
     def container(self, name: str) -> Container:
         """The container of that name; NotFound where there is none."""
@@ -202,10 +202,11 @@ class Engine:
     def remove(self, environment: str) -> None:
         """Remove all that an environment left, data as well."""
         filters: dict[str, Any] = {"label": f"{LABEL}={environment}"}
-        leftovers = self.client.containers.list(all=True, filters=filters, ignore_removed=True)
-        for container in [*leftovers, *self.client.containers.list(all=True, filters={"name": f"-{environment}-"})]:
-            with suppress(NotFound, APIError):
-                container.remove(force=True)
+        named: dict[str, Any] = {"name": f"-{environment}-"}
+        for wanted in (filters, named):
+            for container in self.client.containers.list(all=True, filters=wanted, ignore_removed=True):
+                with suppress(NotFound, APIError):
+                    container.remove(force=True)
         for volume in self.client.volumes.list(filters=filters):
             with suppress(NotFound, APIError):
                 volume.remove(force=True)

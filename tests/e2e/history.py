@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from docker.models.containers import Container
 
@@ -44,13 +45,15 @@ class History:
         return "\n".join([*lines, "# EOF", ""])
 
     def blocks(self, folder: Path) -> Path:
-        """A folder with its blocks, two hours each."""
-        folder.mkdir()
-        source, made = folder / "metrics.txt", folder / "blocks"
-        source.write_text(self.text())
-        command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(source), str(made)]
-        subprocess.run(command, check=True, capture_output=True)
-        return made
+        """The folder with its blocks, two hours each; those that it has where they are asked for again."""
+        if not folder.exists():
+            with TemporaryDirectory(dir=folder.parent) as making:
+                source, made = Path(making, "metrics.txt"), Path(making, "blocks")
+                source.write_text(self.text())
+                command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "--quiet", str(source), str(made)]
+                subprocess.run(command, check=True, capture_output=True)
+                made.rename(folder)
+        return folder
 
 
 def move_in(container: Container, blocks: Path) -> int:

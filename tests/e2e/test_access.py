@@ -31,9 +31,9 @@ def protected(access_stack: Stack) -> Stack:
         assert certificates.code == 0, certificates
         stack.set_secret("accessPassword", "first-password-e1a7")
         stack.credentials = ("observatory", "first-password-e1a7")
-        trust(stack)
     if stack.dirty:
         stack.up(what="up from nothing with TLS and passwords")
+    trust(stack)  # a test that failed may have left another authority
     return stack
 
 
@@ -73,8 +73,8 @@ def test_a_rotated_password_takes_effect(protected: Stack) -> None:
     stack, before = protected, protected.starts()
     old, password = stack.credentials, token_hex(16)
     stack.set_secret("accessPassword", password)
-    stack.up(what="a rotated password is live")
     stack.credentials = ("observatory", password)
+    stack.up(what="a rotated password is live")
     until(lambda: refuses(stack, old), "the old password is refused", 180)
     assert not refuses(stack, stack.credentials)
     stack.targets_up()
@@ -116,8 +116,8 @@ def test_access_off_and_on_again(protected: Stack) -> None:
     after = stack.starts()
     assert {"alertmanager", "node-exporter", "prometheus"} <= {name for name in before if after[name] != before[name]}
     stack.configure()
-    stack.up(what="access control on")
     stack.credentials = credentials
+    stack.up(what="access control on")
     assert stack.has_sample(at)
     assert refuses(stack, None)
     stack.targets_up()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from docker.errors import APIError
 
+from operations.backups.comparisons import SETTLED
 from tests.e2e.engine import Engine, until
 from tests.e2e.lengths import Lengths
 from tests.e2e.project import Outcome, Project, Run
@@ -31,8 +32,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def copied(project: Project, engine: Engine, run_name: str, folder: Path) -> Iterator[Stack]:
-    """A stack with a backup, running for some scrapes, with a silence."""
+def stack(project: Project, engine: Engine, run_name: str, folder: Path) -> Iterator[Stack]:
+    """A stack with a backup, not deployed yet."""
     environment = f"{run_name}-copied"
     found = Stack(
         project,
@@ -42,14 +43,25 @@ def copied(project: Project, engine: Engine, run_name: str, folder: Path) -> Ite
         grafana={"enabled": False},
         backup={"to": {"folder": str(folder)}, "password": {"secret": "backupPassword"}},
     )
-    found.configure()
-    found.set_secret("backupPassword", PASSWORD)
-    found.up(what="up with a backup")
-    found.targets_up("backup")
-    silence(found)
+    found.broken = True
     yield found
     for name in (environment, f"{environment}-drill"):
         engine.remove(name)
+
+
+@pytest.fixture
+def copied(stack: Stack, failed: Callable[[], bool]) -> Iterator[Stack]:
+    """The same, running for some scrapes, with a silence; made anew after a test that failed, as it may be lost."""
+    if stack.broken:
+        stack.begin()
+        stack.configure()
+        stack.set_secret("backupPassword", PASSWORD)
+        stack.up(what="up with a backup")
+        stack.targets_up("backup")
+        silence(stack)
+        until(lambda: stack.query(f"up offset {SETTLED + 15}s"), "samples that are old enough for a drill", 240)
+    yield stack
+    stack.broken = failed()
 
 
 def observatory(stack: Stack, *arguments: str) -> Outcome:
@@ -102,7 +114,6 @@ def wait_for_scheduled(stack: Stack) -> None:
 def test_a_stack_is_lost_and_restored_to_the_sample(copied: Stack) -> None:
     """Containers and volumes are gone; afterwards the same query has the same answer, and silences are the same."""
     wait_for_scheduled(copied)
-    time.sleep(5)
     at = copied.settled()
     before, quiet = samples(copied, at), silences(copied)
     assert sum(map(len, before.values())) > 1000
@@ -205,6 +216,58 @@ def test_the_end_of_a_run_by_force_leaves_no_half_copy(copied: Stack, lengths: L
         assert "Traceback" not in outcome.output, outcome
     assert copy(copied) in copies(copied)
     TIMINGS.append(f"         a backup killed at work {lengths.copies} times: no half copy, and the next one is whole")
+
+
+CUT_OFF = (
+    "cd /data/alertmanager-data && mkdir .restored-taken && mv silences .restored-taken/ && "
+    "chmod u-x . && echo half >.restored-half"
+)
+"""What a restore has done when its engine dies while old data goes for the new."""
+
+
+def test_no_program_runs_with_half_of_a_restore_and_the_next_one_finishes_it(copied: Stack) -> None:
+    """Whoever starts it: it may not enter, a deployment says why, and there is no copy of it."""
+    quiet, made = silences(copied), copy(copied)
+    program = copied.container("alertmanager")
+    program.stop()
+    done: Any = copied.container("backup").exec_run(["sh", "-c", CUT_OFF])
+    assert done.exit_code == 0, done.output
+    program.remove(force=True)
+    failed = copied.failing_up("--refresh")
+    assert (
+        "alertmanager-data is half of each, as a restore was cut off: ./observatory restore --replace" in failed.output
+    )
+    refused = observatory(copied, "backup")
+    assert refused.code == 1, refused
+    assert "alertmanager-data is half of each" in refused.output, refused
+    outcome = observatory(copied, "restore", "--replace", "--snapshot", made)
+    assert outcome.code == 0, outcome
+    assert "a restore of alertmanager-data was cut off, and is finished" in outcome.output, outcome
+    copied.up("--refresh")
+    copied.await_health()
+    assert silences(copied) == quiet, "silences are lost"
+    assert copy(copied) in copies(copied)
+
+
+def test_a_restore_that_is_killed_at_work_leaves_all_of_the_old_or_all_of_the_new(
+    copied: Stack, lengths: Lengths
+) -> None:
+    """Killed with its container, later each time: the next one is whole."""
+    quiet, made = silences(copied), copy(copied)
+    name = f"observatory-{copied.environment}-backup-manual"
+    for number in range(lengths.copies):
+        run = copied.project.start("./observatory", "restore", copied.environment, "--replace", "--snapshot", made)
+        until(lambda: "restoring prometheus-data" in run.output(), "the restore has begun", 240, 0.05)  # noqa: B023
+        time.sleep(2 * number / lengths.copies)
+        run.kill()
+        with suppress(APIError):  # it had ended
+            copied.engine.container(name).kill("SIGKILL")
+        outcome = observatory(copied, "restore", "--replace", "--snapshot", made)
+        assert outcome.code == 0, outcome
+        copied.await_health()
+        assert silences(copied) == quiet, "silences are lost"
+        assert not copied.query("prometheus_tsdb_wal_corruptions_total > 0")
+    copied.targets_up("backup")
 
 
 def test_ctrl_c_ends_a_run_and_cleans_up(copied: Stack) -> None:

@@ -34,10 +34,18 @@ def stack(project: Project, engine: Engine, run_name: str) -> Iterator[Stack]:
     engine.remove(environment)
 
 
-@pytest.fixture(scope="module")
-def kept(stack: Stack) -> Remote:
+def cortex(stack: Stack) -> Remote:
     """Cortex, asked by the stack's tenant."""
     return Remote(stack, "cortex", "/prometheus", {TENANT: "shop"})
+
+
+@pytest.fixture
+def kept(stack: Stack) -> Remote:
+    """Cortex, deployed as the first test leaves it, whatever the test before has come to."""
+    stack.configure(**LENT)
+    if stack.dirty:
+        stack.up()
+    return cortex(stack)
 
 
 def blocks(stack: Stack) -> set[str]:
@@ -48,7 +56,7 @@ def blocks(stack: Stack) -> set[str]:
     return set()
 
 
-def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: Stack, kept: Remote) -> None:
+def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: Stack) -> None:
     """Prometheus takes up its new configuration live; from then on each sample is on both sides."""
     afresh(stack)
     stack.up(what="a local stack, to be given Cortex")
@@ -64,7 +72,7 @@ def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: St
     stack.targets_up("cortex")
     until(lambda: lag(stack) < 10, "samples arrive", 240)
     start = time.time()
-    count, lost = kept.compare(start, gathered(stack, start))
+    count, lost = cortex(stack).compare(start, gathered(stack, start))
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
 
@@ -76,7 +84,7 @@ def test_it_answers_nobody_else(stack: Stack, kept: Remote) -> None:
     assert kept.query("up", {TENANT: "other"}) == []
 
 
-def test_verify_finds_a_fresh_sample_in_it(stack: Stack) -> None:
+def test_verify_finds_a_fresh_sample_in_it(stack: Stack, kept: Remote) -> None:
     """By the command that people use."""
     outcome = stack.project.run("./observatory", "verify", stack.environment, "--timeout", "180")
     assert "cortex has fresh samples" in outcome.output, outcome
@@ -151,8 +159,6 @@ def test_while_it_is_away_nothing_is_lost_and_deployments_go_through(stack: Stac
 
 def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: Stack, kept: Remote) -> None:
     """As each product with data: the preview refuses and names the way on, and the volume stays."""
-    stack.configure(**LENT)
-    stack.up()  # the volume is protected again where a first try has come further
     kept.awaited()
     until(lambda: lag(stack) < 10, "samples arrive", 240)
     start = time.time()

@@ -25,12 +25,11 @@ TENANT = "shop"
 
 @dataclass
 class Story:
-    """The stack, its server, Cortex asked by the stack's tenant, and since when it has samples."""
+    """The stack, its server, and Cortex asked by the stack's tenant."""
 
     stack: Stack
     server: S3Server
     kept: Remote
-    start: float = 0
 
     def blocks(self) -> set[str]:
         """The whole blocks of the tenant in the bucket: folders by the names of blocks, beside its list of them."""
@@ -45,11 +44,11 @@ class Story:
             ).is_success
         return False
 
-    def nothing_lost(self, what: str) -> None:
-        """Compare both sides from the beginning on."""
+    def nothing_lost(self, start: float, what: str) -> None:
+        """Compare both sides from a time on."""
         self.kept.awaited()
         until(lambda: lag(self.stack) < 10, "everything that waited has arrived", 240)
-        count, lost = self.kept.compare(self.start, gathered(self.stack, self.start))
+        count, lost = self.kept.compare(start, gathered(self.stack, start))
         TIMINGS.append(f"{len(lost):8} of {count} samples are lost by Cortex and its bucket when {what}")
         assert not lost, f"{len(lost)} of {count} samples are missing"
 
@@ -88,8 +87,7 @@ def test_samples_are_written_and_answered(story: Story) -> None:
     """By both sides the same; its keys for the bucket are visible nowhere."""
     story.stack.targets_up("cortex")
     until(lambda: lag(story.stack) < 10, "samples arrive", 240)
-    story.start = time.time()
-    story.nothing_lost("nothing happens")
+    story.nothing_lost(time.time(), "nothing happens")
     shown = str(story.stack.container("cortex").attrs)
     assert ACCESS_KEY not in shown
     assert SECRET_KEY not in shown
@@ -97,7 +95,7 @@ def test_samples_are_written_and_answered(story: Story) -> None:
 
 def test_blocks_are_in_the_bucket_and_outlive_its_disk(story: Story) -> None:
     """All that it has on its volume goes; what is in a block is answered from the bucket, to the sample."""
-    start = story.start
+    start = time.time()
     gathered(story.stack, start)
     end = story.stack.settled()
     count, lost = story.kept.compare(start, end)  # or what is late would come to what is remembered
@@ -109,7 +107,6 @@ def test_blocks_are_in_the_bucket_and_outlive_its_disk(story: Story) -> None:
     lose = "/bin/busybox rm -rf /cortex/tsdb /cortex/store-gateway /cortex/compactor"
     assert program.exec_run(["/bin/busybox", "sh", "-c", lose]).exit_code == 0
     program.kill()
-    story.start = time.time()  # what it took after it made its blocks is gone
     program.start()
     until(lambda: has_listed_blocks(story.stack, TENANT), "the list of blocks is written", 240)
     program.restart(timeout=60)  # it reads the list at its start and every quarter of an hour
@@ -120,7 +117,7 @@ def test_blocks_are_in_the_bucket_and_outlive_its_disk(story: Story) -> None:
 
 def test_an_end_by_force_and_a_restart_lose_nothing(story: Story) -> None:
     """What is in the bucket and what is in its log are one history."""
-    story.start = time.time()
+    start = time.time()
     program = story.stack.container("cortex")
     for _ in range(2):
         time.sleep(4)  # a few scrapes, and a request with them
@@ -128,12 +125,13 @@ def test_an_end_by_force_and_a_restart_lose_nothing(story: Story) -> None:
         program.start()
         story.kept.awaited()
     program.restart(timeout=60)
-    story.nothing_lost("it is killed twice and restarted")
+    story.nothing_lost(start, "it is killed twice and restarted")
 
 
 def test_while_the_bucket_is_away_samples_stay_with_cortex(story: Story, lengths: Lengths) -> None:
     """It takes samples all the while, makes a block that it cannot bring away, and brings it once it can."""
-    before = story.blocks()
+    start, before = time.time(), story.blocks()
+    gathered(story.stack, start)
     with running_after(story.server):
         story.server.stop()
         away = time.monotonic()
@@ -142,15 +140,17 @@ def test_while_the_bucket_is_away_samples_stay_with_cortex(story: Story, lengths
         until(lambda: lag(story.stack) < 10, "samples are taken without a bucket", 90)
     gone = time.monotonic() - away
     until(lambda: story.flush() and story.blocks() > before, "the block is in the bucket", 240)
-    story.nothing_lost(f"the bucket is away for {gone:.0f} s")
+    story.nothing_lost(start, f"the bucket is away for {gone:.0f} s")
     assert story.stack.query("increase(prometheus_remote_storage_samples_failed_total[15m]) > 0") == []
 
 
 def test_killed_while_the_bucket_is_away(story: Story) -> None:
     """Its log holds what it took; what it could not take meanwhile waits in Prometheus."""
+    start = time.time()
+    gathered(story.stack, start)
     with running_after(story.server):
         story.server.stop()
         story.stack.container("cortex").kill()
         story.stack.container("cortex").start()
         time.sleep(5)
-    story.nothing_lost("it is killed while the bucket is away")
+    story.nothing_lost(start, "it is killed while the bucket is away")

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
-from secrets import token_hex
 from typing import Any
 
 import httpx
@@ -43,7 +42,7 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def small(project: Project, engine: Engine, run_name: str, disk: str) -> Iterator[Stack]:
     """A stack whose Prometheus has its data on that disk, running for some scrapes."""
-    environment = f"{run_name}-disk-{token_hex(2)}"  # of one attempt: Pulumi keeps the stack of one that failed
+    environment = f"{run_name}-disk"
     with ExitStack() as at_end:
         at_end.callback(engine.remove, environment)
         stack = Stack(

@@ -371,9 +371,6 @@ def small_disk(project: Project, engine: Engine, environment: str) -> Iterator[S
         yield stack
     finally:
         engine.remove(environment)
-        # Else another try would find a state with containers that are gone, and a refresh would take away the disk.
-        forgotten = stack.pulumi("stack", "rm", "--yes", "--force")
-        assert forgotten.code == 0, forgotten
 
 
 def test_a_full_disk_a_password_a_certificate_and_a_program_that_hangs(

@@ -412,9 +412,12 @@ def stores(stack: Stack, kind: str) -> list[dict[str, Any]]:
 def test_rotated_keys_of_the_bucket_replace_exactly_those_that_have_them(story: Story) -> None:
     """These read them at their start only. Afterwards all of them work with the new keys."""
     stack = story.stack
-    before = stack.starts()
-    stack.set_secret("s3AccessKey", NEXT_ACCESS_KEY)
-    stack.set_secret("s3SecretKey", NEXT_SECRET_KEY)
+    if stack.dirty:  # what a first try has not deployed
+        stack.up()
+    before, used = stack.starts(), stack.pulumi("config", "get", "observatory:s3AccessKey").output.strip()
+    keys = (ACCESS_KEY, SECRET_KEY) if used == NEXT_ACCESS_KEY else (NEXT_ACCESS_KEY, NEXT_SECRET_KEY)
+    stack.set_secret("s3AccessKey", keys[0])
+    stack.set_secret("s3SecretKey", keys[1])
     stack.up(what="rotated keys of the bucket")
     after = stack.starts()
     replaced = {name.rpartition(f"{stack.environment}-")[2] for name in after if after[name] != before[name]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import shutil
@@ -88,6 +89,8 @@ class Reader:
         makefile.write_text(makefile.read_text().replace("./observatory verify", "./observatory verify --timeout 180"))
         self.hello, self.offset = free_ports(1)[0], free_offset()
         self.shell: list[str] = []
+        # Else they would share this project's state. The passphrase stays: stack files may be encrypted with it.
+        self.variables = {name: value for name, value in os.environ.items() if name != "PULUMI_BACKEND_URL"}
 
     def own(self, text: str) -> str:
         """The tutorial's text with the reader's own names and ports."""
@@ -111,7 +114,13 @@ class Reader:
         """A command, run in the shell that earlier commands have set up."""
         script = "\n".join(["set -e", *self.shell, self.own(command)])
         return subprocess.run(
-            ["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, timeout=900, check=False
+            ["bash", "-c", script],
+            cwd=self.folder,
+            env=self.variables,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
         )
 
     def run(self, command: str) -> str:

@@ -33,13 +33,16 @@ def stack(project: Project, engine: Engine, run_name: str) -> Iterator[Stack]:
     engine.remove(environment)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def kept(stack: Stack) -> Remote:
-    """VictoriaMetrics."""
+    """VictoriaMetrics, deployed as the first test leaves it, whatever the test before has come to."""
+    stack.configure(**LENT)
+    if stack.dirty:
+        stack.up()
     return Remote(stack, "victoria")
 
 
-def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: Stack, kept: Remote) -> None:
+def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: Stack) -> None:
     """Prometheus takes up its new configuration live; from then on each sample is on both sides."""
     afresh(stack)
     stack.up(what="a local stack, to be given VictoriaMetrics")
@@ -55,7 +58,7 @@ def test_switching_over_restarts_nothing_and_keeps_what_prometheus_has(stack: St
     stack.targets_up("victoria-metrics")
     until(lambda: lag(stack) < 10, "samples arrive", 180)
     start = time.time()
-    count, lost = kept.compare(start, gathered(stack, start))
+    count, lost = Remote(stack, "victoria").compare(start, gathered(stack, start))
     assert not lost, f"{len(lost)} of {count} samples are missing"
     assert not stack.get("victoria", "/api/v1/query", query="up", time=f"{old:.3f}")["data"]["result"], (
         "what was there before is on Prometheus' own disk alone"
@@ -69,7 +72,7 @@ def test_every_series_says_of_which_environment_it_is(stack: Stack, kept: Remote
     assert all("replica" not in each["metric"] for each in found)
 
 
-def test_verify_finds_a_fresh_sample_in_it(stack: Stack) -> None:
+def test_verify_finds_a_fresh_sample_in_it(stack: Stack, kept: Remote) -> None:
     """By the command that people use."""
     outcome = stack.project.run("./observatory", "verify", stack.environment, "--timeout", "180")
     assert "victoria-metrics has fresh samples" in outcome.output, outcome
@@ -86,7 +89,7 @@ def test_a_restart_loses_nothing(stack: Stack, kept: Remote) -> None:
     assert not lost, f"{len(lost)} of {count} samples are missing"
 
 
-def test_a_snapshot_can_be_made(stack: Stack) -> None:
+def test_a_snapshot_can_be_made(stack: Stack, kept: Remote) -> None:
     """For copies: a folder of hard links in its data."""
     with stack.http("victoria") as client:
         name = client.post("/snapshot/create").raise_for_status().json()["snapshot"]
@@ -144,8 +147,6 @@ def test_a_deployment_goes_through_while_it_is_away(stack: Stack, kept: Remote) 
 
 def test_going_back_to_local_storage_and_coming_again_keeps_all_history(stack: Stack, kept: Remote) -> None:
     """As each product with data: the preview refuses and names the way on, and the volume stays."""
-    stack.configure(**LENT)
-    stack.up()  # the volume is protected again where a first try has come further
     kept.awaited()
     until(lambda: lag(stack) < 10, "samples arrive", 180)
     start = time.time()

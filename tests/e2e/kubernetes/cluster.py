@@ -53,7 +53,7 @@ def path_of(manifest: Mapping[str, Any]) -> str:
 
 
 class Cluster:
-    """The running control plane. `api` speaks to it as an administrator."""
+    """The control plane, once it is started. `api` speaks to it as an administrator."""
 
     def __init__(self, folder: Path, host: str = "127.0.0.1", advertised: str = ADVERTISED) -> None:
         self.folder = folder
@@ -63,14 +63,17 @@ class Cluster:
         self._token = secrets.token_urlsafe(24)
         self._programs: dict[str, subprocess.Popen[bytes]] = {}
         self._write_identity()
-        self._start_store_and_api()
         self.authority = folder / "certificates" / "apiserver.crt"
         self.kubeconfig = self._kubeconfig()
         headers = {"Authorization": f"Bearer {self._token}"}
         self.api = httpx.Client(base_url=self.address, headers=headers, verify=False, timeout=60)
-        until(self._ready, "the API server is ready", 300)
 
     # Start and end
+
+    def start(self) -> None:
+        """The store and the API server, ready for use when this returns; what it has started ends by `stop`."""
+        self._start_store_and_api()
+        until(self._ready, "the API server is ready", 300)
 
     def _write_identity(self) -> None:
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -16,6 +16,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Running; objects that a test leaves stay."""
     found = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
+        found.start()
         found.have_kinds([*operator_kinds(), *gateway_kinds()])
         for name in USERS:
             found.have_namespace(name)

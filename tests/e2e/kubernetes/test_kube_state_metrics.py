@@ -149,7 +149,7 @@ def _deployment(cluster: Cluster, namespace: str, name: str, replicas: int, **mo
     spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "progressDeadlineSeconds": 2}
     spec |= {"minReadySeconds": 0, "template": _template(name, **more)}
     metadata = {"name": name, "namespace": namespace}
-    cluster.create({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
+    cluster.apply({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": spec})
 
 
 def _pods(cluster: Cluster, namespace: str, name: str) -> list[dict[str, Any]]:
@@ -186,7 +186,7 @@ def trouble(cluster: Cluster, stack: Stack) -> dict[str, str]:
         until(partial(cluster.has_account, namespace), "namespaces have their account", 240)
     metadata = {"namespace": "shop"}
     hard = {"hard": {"pods": "6", "requests.cpu": "100"}}
-    cluster.create(
+    cluster.apply(
         {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {**metadata, "name": "quota"}, "spec": hard}
     )
     _deployment(cluster, "shop", "well", 2)
@@ -194,7 +194,7 @@ def trouble(cluster: Cluster, stack: Stack) -> dict[str, str]:
     _deployment(cluster, "shop", "imageless", 1)
     _deployment(cluster, "shop", "placeless", 2, nodeSelector={"pool": "nowhere"})
     budget = {"minAvailable": 1, "selector": {"matchLabels": {"app": "crashing"}}}
-    cluster.create(
+    cluster.apply(
         {
             "apiVersion": "policy/v1",
             "kind": "PodDisruptionBudget",
@@ -203,7 +203,7 @@ def trouble(cluster: Cluster, stack: Stack) -> dict[str, str]:
         }
     )
     job = {"backoffLimit": 0, "template": _template("broken", restartPolicy="Never")}
-    cluster.create(
+    cluster.apply(
         {
             "apiVersion": "batch/v1",
             "kind": "Job",
@@ -245,7 +245,7 @@ def one_of_each_kind(cluster: Cluster, trouble: dict[str, str]) -> None:
         ("autoscaling/v2", "HorizontalPodAutoscaler", {"maxReplicas": 2, "scaleTargetRef": scaled}),
         ("v1", "PersistentVolumeClaim", claim),
     ):
-        cluster.create({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
+        cluster.apply({"apiVersion": api, "kind": kind, "metadata": metadata, "spec": spec})
 
 
 # Tests

@@ -67,11 +67,16 @@ def claim_of(cluster: Cluster, stack: Stack) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def switched(cluster: Cluster) -> tuple[Stack, str]:
-    """The stack with the operator's Prometheus in place of a workload of ours; and the claim that this had."""
+def nodes(cluster: Cluster) -> None:
+    """Nodes, disks and the operator, made once: what waits for them may be tried again."""
     cluster.play_nodes(NODES)
     cluster.start_operator()
     have_disks(cluster, 4)
+
+
+@pytest.fixture(scope="module")
+def switched(cluster: Cluster, nodes: None) -> tuple[Stack, str]:
+    """The stack with the operator's Prometheus in place of a workload of ours; and the claim that this had."""
     before = stack_on_cluster(parse_stack(changed(DECLARED, kubernetes__operator="none"), "operated"))
     stack = stack_on_cluster(parse_stack(DECLARED, "operated"))
     for each in with_values(before, manifests(before)):

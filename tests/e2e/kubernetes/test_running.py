@@ -53,10 +53,15 @@ STACK = changed(
 
 
 @pytest.fixture(scope="module")
-def running(cluster: Cluster) -> Stack:
-    """The stack with all pods ready, and the user's own programs beside it."""
+def nodes(cluster: Cluster) -> None:
+    """Nodes and disks, made once: what waits for them may be tried again."""
     cluster.play_nodes(NODES)
     have_disks(cluster, 4)
+
+
+@pytest.fixture(scope="module")
+def running(cluster: Cluster, nodes: None) -> Stack:
+    """The stack with all pods ready, and the user's own programs beside it."""
     stack = stack_on_cluster(parse_stack(STACK, "running"))
     for each in manifests(stack):
         cluster.apply(each)
@@ -71,7 +76,7 @@ def _have_users_programs(cluster: Cluster) -> None:
 
     def pod(namespace: str, name: str, ports: list[dict[str, Any]], **metadata: Any) -> None:
         container = {"name": "main", "image": "example.com/main:1.0", "ports": ports}
-        cluster.create(
+        cluster.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Pod",
@@ -86,7 +91,7 @@ def _have_users_programs(cluster: Cluster) -> None:
     for namespace in ("shop", "cart"):
         for number in range(2):
             pod(namespace, f"basket-{number}", [http, metrics], labels={"app": "basket"})
-        cluster.create(
+        cluster.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Service",

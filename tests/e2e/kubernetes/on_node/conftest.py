@@ -35,6 +35,7 @@ def cluster(node: Node, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
     """A control plane where the node reaches it."""
     found = Cluster(tmp_path_factory.mktemp("cluster"), host=node.gateway, advertised=node.gateway)
     try:
+        found.start()
         found.start_controllers()
         yield found
     finally:
