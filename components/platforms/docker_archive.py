@@ -66,6 +66,15 @@ def put(container: Container, folder: str, entries: list[Entry]) -> None:
         raise DeploymentError(f"{container.name}: files cannot be written to {folder}")
 
 
+def is_there(container: Container, path: str) -> bool:
+    """Whether the container sees a small file, volumes included."""
+    try:
+        container.get_archive(path)
+    except NotFound:
+        return False
+    return True
+
+
 def link_target(container: Container, path: str) -> str:
     """The last part of what a link points to, or "" where there is none."""
     try:

@@ -18,13 +18,23 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.types import IPAMConfig, IPAMPool
 
-from components.platforms.docker_archive import folder_entry, link_entry, link_target, put, slot_entries, tombstone
+from components.platforms.docker_archive import (
+    folder_entry,
+    is_there,
+    link_entry,
+    link_target,
+    put,
+    slot_entries,
+    tombstone,
+)
 from components.platforms.errors import DeploymentError
 
 SLOTS = ("a", "b")
 CURRENT = "current"
 RELOAD_PATIENCE = 60.0
 """Seconds for a program to say whether it took the new configuration; a large Prometheus reads many rules."""
+HALF_RESTORED = ".restored-half"
+"""In a volume where a restore was cut off (services/backup.sh): no program can enter it."""
 _LABEL = "observatory.helper"
 
 
@@ -90,6 +100,9 @@ class Engine:
         uid, gid = (int(part) for part in props["user"].split(":"))
         self.client.volumes.create(props["volume"], labels=props["labels"])
         with self._helper(props) as helper:
+            for index, volume in enumerate(props["data_volumes"]):
+                if is_there(helper, f"/data/{index}/{HALF_RESTORED}"):
+                    raise DeploymentError(_half_restored(volume))
             active = link_target(helper, f"/config/{CURRENT}")
             target = SLOTS[1] if active == SLOTS[0] else SLOTS[0]
             # One archive, for the engine mounts everything anew for each; unpacked in order, so the switch comes last.
@@ -193,7 +206,9 @@ class Engine:
             nonlocal last
             container.reload()
             if container.status in ("exited", "dead", "restarting"):
-                raise DeploymentError(f"{name} stopped right after its start. Its last words:\n{_tail(container)}")
+                raise DeploymentError(
+                    f"{name} stopped right after its start. Its last words:\n{_tail(container)}{_cause(container)}"
+                )
             if container.status != "running":
                 return None
             if not probe:
@@ -208,7 +223,8 @@ class Engine:
 
         if not _poll(ready, patience):
             raise DeploymentError(
-                f"{name} was not healthy within {patience:.0f} s: {last or 'no answer'}\n{_tail(container)}"
+                f"{name} was not healthy within {patience:.0f} s: {last or 'no answer'}\n"
+                f"{_tail(container)}{_cause(container)}"
             )
 
 
@@ -226,6 +242,19 @@ def _poll(question: Callable[[], bool | None], patience: float) -> bool:
 
 def _text(output: Any) -> str:
     return output.decode(errors="replace").strip() if isinstance(output, bytes) else ""
+
+
+def _half_restored(volume: str) -> str:
+    return f"{volume} is half of each, as a restore was cut off: ./observatory restore --replace finishes it"
+
+
+def _cause(container: Container) -> str:
+    """Why no program could have started with these volumes, on a line of its own; "" where that is not known."""
+    for mount in container.attrs.get("Mounts") or []:
+        with suppress(APIError):
+            if mount["Type"] == "volume" and is_there(container, f"{mount['Destination']}/{HALF_RESTORED}"):
+                return f"\n{_half_restored(mount['Name'])}"
+    return ""
 
 
 def _log_after(container: Container, last: str) -> str:

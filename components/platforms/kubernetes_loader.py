@@ -1,7 +1,8 @@
 """The loader: a second container of the pod, of the program's own image, that makes new configuration live.
 
 It copies the files that the cluster hands over into a new folder, swaps the link `current` as on Docker, and then
-sends the signal or runs the commands by which the program reloads. Needs sh and the usual tools in the image.
+sends the signal or runs the commands by which the program reloads. Only then the link `live` follows: so a loader that
+was ended in between knows what the program has still to be told. Needs sh and the usual tools in the image.
 """
 
 from __future__ import annotations
@@ -23,15 +24,23 @@ set -u
 umask 077
 from=$1 to=$2
 
+link() { rm -f "$to/next" && ln -s "$1" "$to/next" && mv -T "$to/next" "$to/$2"; }
+
+# All but the version that `current` points to: there is room for one more.
+tidy() {
+  for each in "$to"/*; do
+    case ${each##*/} in current | live | "$(readlink "$to/current")") ;; *) rm -rf "$each" ;; esac
+  done
+}
+
 # Builds the folder of one version and swaps `current`; leaves everything as it is where a file is not there yet.
 take() {
   [ "$(readlink "$to/current")" != "${1#..}" ] || return 0
-  rm -rf "$to/new" "$to/next"
+  tidy
   while read -r key path; do
     mkdir -p "$(dirname "$to/new/$path")" && cp "$from/$1/$key" "$to/new/$path" || return 1
   done < "$from/$1/index"
-  rm -rf "$to/${1#..}"
-  mv "$to/new" "$to/${1#..}" && ln -s "${1#..}" "$to/next" && mv -T "$to/next" "$to/current"
+  mv "$to/new" "$to/${1#..}" && link "${1#..}" current
 }
 """
 
@@ -51,14 +60,14 @@ reload() {
 """
 
 _LOOP = """\
-now=$(readlink "$to/current")
 while :; do
   new=$(readlink "$from/..data")
-  if [ "${new#..}" != "$now" ]; then
-    if take "$new" && { [ -z "$now" ] || reload; }; then
-      [ -z "$now" ] || rm -rf "$to/$now"
-      now=${new#..}
-      echo "$now is live"
+  if [ "${new#..}" != "$(readlink "$to/live")" ]; then
+    # The program starts once `current` is there.
+    started=$(readlink "$to/current")
+    if take "$new" && { [ -z "$started" ] || reload; } && link "${new#..}" live; then
+      tidy
+      echo "${new#..} is live"
     else
       echo "$new cannot be made live yet" >&2
     fi

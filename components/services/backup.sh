@@ -13,8 +13,8 @@
 #   backup.sh accept VOLUME ID   what was fetched is wanted: the next `take` may have it, within an hour
 #   backup.sh drop VOLUME        remove what was fetched, accepted or not
 #   backup.sh take VOLUME        let what was accepted take the place of what the volume holds; while nothing else runs
-#   backup.sh fill ID VOLUME PATH [DATABASES]
-#                                all at once
+#   backup.sh put VOLUME ID      accept and take at once, on Docker: no program can enter the volume meanwhile
+#   backup.sh settle VOLUME...   finish each `put` that was cut off, and name its volume; drop what else was fetched
 #   backup.sh end                end a copy by hand, or what is being checked or fetched
 set -eu
 umask 077
@@ -23,6 +23,7 @@ STATE=${STATE:-/var/lib/backup}
 DATA=${DATA:-/data}
 FAILED=${FAILED:-/tmp/backup-failed} # in memory: a full volume is a reason to fail
 LINKS=snapshots/observatory
+FINISHES="./observatory restore --replace finishes it"
 NO_REPOSITORY=10 # restic's exit code
 
 load() {
@@ -50,7 +51,7 @@ enter() {
 leave() { rm -f "$STATE/by-hand"; }
 
 is_ours() {
-  { tr '\0' ' ' <"/proc/$1/cmdline" | grep 'backup[.]sh \(run\|check\|fetch\|fill\) ' | grep -qv ' run scheduled'; } 2>/dev/null
+  { tr '\0' ' ' <"/proc/$1/cmdline" | grep 'backup[.]sh \(run\|check\|fetch\) ' | grep -qv ' run scheduled'; } 2>/dev/null
 }
 
 end() {
@@ -299,6 +300,12 @@ adopt() {
 
 copy() {
   have_repository || return $?
+  for volume in $VOLUMES; do
+    places "$volume"
+    is_closed || continue
+    say "error: $volume is half of each, as a restore was cut off; $FINISHES"
+    return 1
+  done
   touch "$staged/begin"
   mkdir -p "$staged/about"
   date +%s >"$staged/about/begin"
@@ -396,11 +403,27 @@ of_volume() {
 }
 
 # Of one volume: half of a copy; all of the one with this id; all of it and wanted; old data is going for it; has gone.
+# And a file for those that look in from outside, who cannot see that the volume is closed.
 places() {
   target=$DATA/$1
   unfinished=$target/.restored-unfinished fetched=$target/.restored-fetched-${2:-}
   accepted=$target/.restored-accepted taken=$target/.restored-taken whole=$target/.restored-whole
+  half=$target/.restored-half
 }
+
+# On Docker anybody may start a program at any time. It runs as the owner of its volume, who cannot enter this one until it
+# is opened. The file is there only while it is closed.
+close() {
+  chmod u-x "$target"
+  echo "A restore was cut off; $FINISHES" >"$half"
+}
+
+open() {
+  rm -f "$half"
+  chmod u+x "$target"
+}
+
+is_closed() { [ -n "$(find "$target" -maxdepth 0 ! -perm -100)" ]; }
 
 interrupted() {
   trap '' TERM INT
@@ -460,6 +483,7 @@ fetch() {
 accept() {
   places "$1" "$2"
   [ -d "$fetched" ] || { say "error: copy $2 is not fetched for $1; another restore may have taken its place"; exit 1; }
+  sync -f "$fetched" 2>/dev/null || sync # or a power cut, once old data has gone for it, would leave names without contents
   touch "$fetched"
   mv "$fetched" "$accepted"
 }
@@ -487,7 +511,8 @@ take() {
     mv "$accepted" "$taken"
   fi
   if [ -d "$taken" ]; then
-    find "$target" -mindepth 1 -maxdepth 1 ! -name "${taken##*/}" ! -name .backup ! -name lost+found -exec rm -rf {} +
+    find "$target" -mindepth 1 -maxdepth 1 ! -name "${taken##*/}" ! -name "${half##*/}" ! -name .backup ! -name lost+found \
+      -exec rm -rf {} +
     mv "$taken" "$whole"
   fi
   if [ -d "$whole" ]; then
@@ -496,11 +521,27 @@ take() {
   fi
 }
 
-fill() {
-  fetch "$@"
-  trap '' TERM INT # from here on it takes a moment, and half of it is nothing
-  accept "$2" "$1"
-  take "$2"
+# By a run of its own: what is still being fetched by one that nobody waits for any more takes nothing.
+put() {
+  trap '' TERM INT # it takes a moment, and half of it is nothing
+  accept "$1" "$2"
+  close
+  take "$1"
+  open
+}
+
+settle() {
+  trap '' TERM INT
+  for volume; do
+    places "$volume"
+    if is_closed; then
+      [ ! -d "$accepted" ] || touch "$accepted"
+      take "$volume"
+      open
+      echo "$volume"
+    fi
+    drop "$volume"
+  done
 }
 
 command=$1
@@ -515,7 +556,8 @@ fetch) fetch "$@" ;;
 accept) accept "$1" "$2" ;;
 drop) drop "$1" ;;
 take) clean "$1" && take "$1" ;;
-fill) fill "$@" ;;
+put) put "$1" "$2" ;;
+settle) settle "$@" ;;
 end) load && end ;;
 look) look "$@" ;;
 load) name=load && ask load ;;

@@ -131,13 +131,8 @@ def _refuse_to_lose_data(
     backups: Backups, target: Target, snapshot: Snapshot, volumes: Sequence[str], replace: bool
 ) -> None:
     there = [name for name in volumes if _exists(backups, f"{target.prefix}-{name}")]
-    answer = backups.run("look", *there, volumes=there, environment=target.config.environment)
-    if answer.code != 0:
-        raise backups.error(answer, f"the volumes of {target.stack} cannot be read")
-    rows = [line.split() for line in answer.output.splitlines()]
-    free = next(int(row[2]) for row in rows if row[0] == "free") * 1024
-    held = [(name, int(files), int(size) * 1024) for name, files, size in rows if name != "free" and files != "0"]
-    lost = [f"{name}: {files} files, {size_text(size)}" for name, files, size in held]
+    held = _look(backups, target, there)
+    lost = [f"{name}: {files} files, {size_text(size)}" for name, (files, size) in held.items() if files]
     if grafana_dump.VOLUME.name in volumes:
         lost.append(grafana_database.would_be_lost(target.config))
     if lost and not replace:
@@ -146,6 +141,8 @@ def _refuse_to_lose_data(
             f"{target.stack} has data, and it would be lost:\n{listed}",
             "--replace puts the copy in its place; ./observatory backup keeps it first; --into names another stack",
         )
+    settle(backups, there, target.config.environment)
+    _, free = _look(backups, target, there)["free"]
     if snapshot.size > free:
         raise CommandError(
             f"copy {snapshot.short} needs {size_text(snapshot.size)}, and the engine's disk has {size_text(free)} left",
@@ -153,6 +150,15 @@ def _refuse_to_lose_data(
         )
     for each in lost:
         console.note(f"{target.config.environment} will lose {each}")
+
+
+def _look(backups: Backups, target: Target, volumes: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Files and bytes of each volume, and as `free` what its disk has left."""
+    answer = backups.run("look", *volumes, volumes=volumes, environment=target.config.environment)
+    if answer.code != 0:
+        raise backups.error(answer, f"the volumes of {target.stack} cannot be read")
+    rows = [line.split() for line in answer.output.splitlines()]
+    return {name: (int(files), int(size) * 1024) for name, files, size in rows}
 
 
 def _exists(backups: Backups, volume: str) -> bool:
@@ -177,6 +183,8 @@ def _put_in_place(backups: Backups, target: Target, snapshot: Snapshot, owners: 
             console.note(f"restoring {volume}")
             fill(backups, snapshot, volume, target.config.environment)
     except (CommandError, DeploymentError, KeyboardInterrupt):
+        with suppress(CommandError, DeploymentError):  # a volume for which that fails lets no program in
+            settle(backups, sorted(owners), target.config.environment)
         for name in stopped:
             if container := backups.engine.container(f"{target.prefix}-{name}"):
                 with suppress(APIError):
@@ -199,8 +207,21 @@ def _put_in_place(backups: Backups, target: Target, snapshot: Snapshot, owners: 
 def fill(backups: Backups, snapshot: Snapshot, volume: str, environment: str) -> None:
     """Put one volume of a copy in place of what an environment's volume holds; all of it or nothing."""
     databases = [snapshot.staged] if volume == GRAFANA_VOLUME else []
-    answer = backups.run(
-        "fill", snapshot.id, volume, snapshot.volumes[volume], *databases, volumes=[volume], environment=environment
-    )
+    fetch = ("fetch", snapshot.id, volume, snapshot.volumes[volume], *databases)
+    for arguments in (fetch, ("put", volume, snapshot.id)):
+        answer = backups.run(*arguments, volumes=[volume], environment=environment)
+        if answer.code != 0 and volume not in settle(backups, [volume], environment):
+            raise backups.error(answer, f"{volume} was not restored, and holds what it held")
+
+
+def settle(backups: Backups, volumes: Sequence[str], environment: str) -> list[str]:
+    """Drop what restores left that were cut off before they touched any data, and finish others: those are named."""
+    if not volumes:
+        return []
+    answer = backups.run("settle", *volumes, volumes=volumes, environment=environment)
     if answer.code != 0:
-        raise backups.error(answer, f"{volume} was not restored, and holds what it held")
+        raise backups.error(answer, f"a restore of {', '.join(volumes)} was cut off, and cannot be finished")
+    finished = answer.output.split()
+    for volume in finished:
+        console.note(f"a restore of {volume} was cut off, and is finished")
+    return finished

@@ -67,31 +67,39 @@ def restore_in_cluster(config: StackConfig, plan: Plan, wanted: str | None, repl
 
 def _refuse_to_lose_data(config: StackConfig, selected: Chosen, replace: bool) -> None:
     lost = []
-    for copies, snapshot in selected:
-        answer = copies.run("look", copies.volume)
-        if answer.code != 0:
-            raise copies.error(answer, f"{copies.volume} cannot be read")
-        try:
-            rows = [line.split() for line in answer.output.splitlines()]
-            sizes = {name: (int(files), int(size) * 1024) for name, files, size in rows}
-            (_, free), (files, held) = sizes["free"], sizes[copies.volume]
-        except (ValueError, KeyError):
-            raise CommandError(f"{copies.volume} cannot be read: {answer.output[:200]!r}") from None
+    for copies, _ in selected:
+        files, held, _ = _look(copies)
         if files:
             lost.append(f"{copies.volume}: {files} files, {size_text(held)}")
-        if snapshot.size > free:
-            raise CommandError(
-                f"copy {snapshot.short} needs {size_text(snapshot.size)}; {copies.volume} has {size_text(free)} left",
-                "grow it (`kubernetes.volumes`): what is there now is removed only once the copy is complete beside it",
-            )
     if lost and not replace:
         listed = "\n".join(f"  {each}" for each in lost)
         raise CommandError(
             f"{config.environment} has data, and it would be lost:\n{listed}",
             "--replace puts the copy in its place; ./observatory backup keeps it first",
         )
+    for copies, snapshot in selected:
+        _drop(copies)  # of a restore that came to nothing
+        *_, free = _look(copies)
+        if snapshot.size > free:
+            raise CommandError(
+                f"copy {snapshot.short} needs {size_text(snapshot.size)}; {copies.volume} has {size_text(free)} left",
+                "grow it (`kubernetes.volumes`): what is there now is removed only once the copy is complete beside it",
+            )
     for each in lost:
         console.note(f"{config.environment} will lose {each}")
+
+
+def _look(copies: PodCopies) -> tuple[int, int, int]:
+    """Files in the claim, their bytes, and those that are free."""
+    answer = copies.run("look", copies.volume)
+    if answer.code != 0:
+        raise copies.error(answer, f"{copies.volume} cannot be read")
+    try:
+        rows = [line.split() for line in answer.output.splitlines()]
+        sizes = {name: (int(files), int(size) * 1024) for name, files, size in rows}
+        return *sizes[copies.volume], sizes["free"][1]
+    except (ValueError, KeyError):
+        raise CommandError(f"{copies.volume} cannot be read: {answer.output[:200]!r}") from None
 
 
 def check(selected: Chosen) -> None:

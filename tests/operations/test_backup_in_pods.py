@@ -213,6 +213,22 @@ def test_where_one_cannot_be_restored_nothing_is(pods: Pods, refused: str) -> No
     assert {owner: pods.files(owner) for owner in OWNERS} == before
 
 
+def test_what_a_restore_left_that_nobody_waits_for_takes_no_room(pods: Pods) -> None:
+    """On a disk with room for one of its kind."""
+    df = pods.folder / "bin" / "df"
+    df.write_text('#!/bin/sh\nset -- $(du -sk "${1#-Pk}${2%/.backup}")\necho; echo /dev/x 0 0 $((600 - $1))\n')
+    df.chmod(0o755)
+    left = pods.data("prometheus") / ".restored-fetched-other" / "wal"
+    left.parent.mkdir()
+    left.write_bytes(os.urandom(700 * 1024))
+    pods.write("prometheus", "wal/00000001", "newer")
+    with pytest.raises(CommandError, match="prometheus-data: 2 files"):
+        restore_command(pods.stack, None, None, None, False, None, True)
+    assert left.exists()
+    restore_command(pods.stack, None, None, None, True, None, True)
+    assert pods.files("prometheus") == {"wal/00000000": "samples"}
+
+
 def test_a_copy_that_is_named_is_restored_alone(pods: Pods, made: list[dict[str, Any]]) -> None:
     for owner, path in (("alertmanager", "nflog"), ("prometheus", "wal/00000000")):
         pods.write(owner, path, "newer")

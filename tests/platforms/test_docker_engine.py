@@ -41,6 +41,7 @@ class PlayedContainer:
         self.commands: list[Any] = []
         self.results: list[tuple[int, bytes]] = []
         self.removed = False
+        self.attrs: dict[str, Any] = {}
 
     # Archives
 
@@ -323,6 +324,41 @@ def test_a_program_that_stops_fails_at_once_with_its_last_words(engine: Engine, 
     program.status = "restarting"
     with pytest.raises(DeploymentError, match=r"(?s)thing stopped right after its start.*msg=Failed"):
         engine.await_started("thing", ["check"], 60)
+
+
+def test_a_program_whose_volume_is_half_restored_says_so(
+    engine: Engine, played: PlayedEngine, program: PlayedContainer
+) -> None:
+    """Its own last words are that it may not enter a folder."""
+    program.attrs = {
+        "Mounts": [
+            {"Type": "bind", "Source": "/srv", "Destination": "/srv"},
+            {"Type": "volume", "Name": "v-config", "Destination": "/etc/thing"},
+            {"Type": "volume", "Name": "v-data", "Destination": "/data"},
+        ]
+    }
+    program.status = "restarting"
+    with pytest.raises(DeploymentError, match=r"msg=Failed err=old$"):
+        engine.await_started("thing", ["check"], 60)
+    played.files["/data/.restored-half"] = (tarfile.TarInfo(), b"")
+    with pytest.raises(
+        DeploymentError, match=r"v-data is half of each, .*: \./observatory restore --replace finishes it$"
+    ):
+        engine.await_started("thing", ["check"], 60)
+    program.status = "running"
+    program.results = [(1, b"not ready")] * 50
+    with pytest.raises(DeploymentError, match=r"(?s)ends with 1: not ready.*v-data is half of each"):
+        engine.await_started("thing", ["check"], 0.1)
+
+
+def test_a_volume_that_is_half_restored_is_not_opened(engine: Engine, played: PlayedEngine) -> None:
+    """The archive would give it the mode of one that programs may enter; nor is any file written."""
+    played.files["/data/0/.restored-half"] = (tarfile.TarInfo(), b"")
+    before = dict(played.files)
+    with pytest.raises(DeploymentError, match="v-data is half of each, as a restore was cut off"):
+        engine.write_configuration(PROPS, None)
+    assert played.files == before
+    assert not played.all, "no helper is left"
 
 
 def test_a_program_that_is_not_healthy_in_time_fails_with_what_its_check_said(

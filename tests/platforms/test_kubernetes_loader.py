@@ -44,6 +44,11 @@ class Pod:
         except FileNotFoundError:  # the loader has just removed the version that this looked at
             return {}
 
+    def holds_one_version(self) -> bool:
+        """Two links and the folder of both: nothing old is left in memory."""
+        found = {each.name: each.resolve().name for each in self.config.iterdir()}
+        return len(found) == 3 and found["current"] == found["live"]
+
     def said(self, words: str) -> int:
         """How often the loader has said something."""
         return self.log.read_text().count(words)
@@ -76,9 +81,13 @@ def reloads(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pod(tmp_path: Path, reloads: Path) -> Pod:
-    """Its reload writes what was live at that moment; it fails while a file `refuse` exists."""
-    check = ("sh", "-c", f"! test -e {tmp_path}/refuse && cat {tmp_path}/config/current/a.yml >> {reloads}")
-    return Pod(tmp_path, Reload(commands=(check, ("true",))))
+    """Its reload writes what was live at that moment; it fails while a file `refuse` exists.
+
+    Where there is a file `end`, the loader is ended in the middle of it, once.
+    """
+    end = f"if rm {tmp_path}/end 2> /dev/null; then kill -s KILL $PPID; exit 1; fi"
+    check = f"{end}; ! test -e {tmp_path}/refuse && cat {tmp_path}/config/current/a.yml >> {reloads}"
+    return Pod(tmp_path, Reload(commands=(("sh", "-c", check), ("true",))))
 
 
 def test_files_are_laid_out_at_their_paths_and_the_first_time_nothing_is_reloaded(pod: Pod, reloads: Path) -> None:
@@ -100,7 +109,7 @@ def test_changed_added_and_removed_files_go_live_together_and_are_reloaded_once(
         until(lambda: pod.said("is live") == 2)
         time.sleep(0.3)
     assert reloads.read_text() == "new\n"
-    assert len(list(pod.config.iterdir())) == 2  # the link and its folder: nothing old is left in memory
+    assert pod.holds_one_version()
 
 
 def test_a_version_that_is_not_complete_yet_does_not_go_live(pod: Pod, reloads: Path) -> None:
@@ -141,6 +150,80 @@ def test_a_loader_that_was_restarted_takes_up_what_it_missed(pod: Pod, reloads: 
     with pod.running():
         time.sleep(0.4)
     assert reloads.read_text() == "new\n", "nothing is reloaded where nothing has changed"
+
+
+def _loads_v2(pod: Pod, reloads: Path) -> None:
+    """By a loader that starts anew; the program is told once, and once is enough."""
+    with pod.running():
+        until(lambda: pod.said("02.123 is live") == 1)
+    with pod.running():
+        time.sleep(0.4)
+    assert reloads.read_text() == "new\n"
+    assert pod.live() == {"a.yml": "new\n"}
+    assert pod.holds_one_version()
+
+
+def test_a_loader_that_was_ended_before_the_program_was_told_tells_it(pod: Pod, reloads: Path, tmp_path: Path) -> None:
+    pod.hand_over({"a.yml": "old\n"})
+    with pod.running() as loader:
+        until(lambda: pod.said("is live") == 1)
+        (tmp_path / "end").touch()
+        pod.hand_over({"a.yml": "new\n"})
+        assert loader.wait(120) == -9
+    assert pod.live() == {"a.yml": "new\n"}
+    assert not reloads.exists()
+    _loads_v2(pod, reloads)
+
+
+def test_a_reload_that_fails_is_tried_again_by_the_next_loader(pod: Pod, reloads: Path, tmp_path: Path) -> None:
+    pod.hand_over({"a.yml": "old\n"})
+    with pod.running():
+        until(lambda: pod.said("is live") == 1)
+        (tmp_path / "refuse").touch()
+        pod.hand_over({"a.yml": "new\n"})
+        until(lambda: pod.said("cannot be made live yet") >= 1)
+    (tmp_path / "refuse").unlink()
+    _loads_v2(pod, reloads)
+
+
+@pytest.mark.parametrize("left", ["new/a.yml", "2026_01_01_00_00_02.123/a.yml", "next"])
+def test_what_a_loader_left_that_was_ended_is_no_hindrance(pod: Pod, reloads: Path, left: str) -> None:
+    """Wherever that was: while it copied, or before one of the links was in place."""
+    pod.hand_over({"a.yml": "old\n"})
+    with pod.running():
+        until(lambda: pod.said("is live") == 1)
+    (pod.config / left).parent.mkdir(exist_ok=True)
+    (pod.config / left).symlink_to((pod.config / "current").readlink())
+    pod.hand_over({"a.yml": "new\n"})
+    _loads_v2(pod, reloads)
+
+
+def test_a_loader_that_was_ended_at_the_very_first_start_says_it_to_a_program_that_may_run(
+    pod: Pod, reloads: Path
+) -> None:
+    """It may have read what `current` was then, or nothing yet."""
+    pod.hand_over({"a.yml": "old\n"})
+    with pod.running():
+        until(lambda: pod.said("is live") == 1)
+    (pod.config / "live").unlink()
+    pod.hand_over({"a.yml": "new\n"})
+    _loads_v2(pod, reloads)
+
+
+def test_versions_that_were_never_live_do_not_pile_up(pod: Pod, reloads: Path, tmp_path: Path) -> None:
+    """In a folder with room for two."""
+    pod.hand_over({"a.yml": "old\n"})
+    with pod.running():
+        until(lambda: pod.said("is live") == 1)
+        (tmp_path / "refuse").touch()
+        for number in range(3):
+            pod.hand_over({"a.yml": f"{number}\n"})
+            until(lambda: pod.live() == {"a.yml": f"{number}\n"})  # noqa: B023
+            assert len([each for each in pod.config.iterdir() if each.is_dir() and not each.is_symlink()]) <= 2
+        (tmp_path / "refuse").unlink()
+        until(lambda: pod.said("is live") == 2)
+        until(pod.holds_one_version)
+    assert reloads.read_text() == "2\n"
 
 
 def test_it_ends_when_it_is_told_to(pod: Pod) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from operations.programs import find
-from tests.services.backup_script import ready, run, script, start
+from tests.services.backup_script import SCRIPT, ready, run, script, start
 
 VOLUME = "alertmanager-data"
 COPIED = {"silences": "of the copy", "nflog": "of the copy", "deep/er/file": "of the copy"}
@@ -243,6 +243,108 @@ def test_what_was_fetched_can_be_dropped(environment: dict[str, str], place: str
     assert held(data(environment)) == lost_and_found(LIVE)
     script(environment, "take", VOLUME)
     assert held(data(environment)) == lost_and_found(LIVE)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="restoring for others, as on Docker, needs root")
+CHANGING = ("chmod", "find", "mv", "rm", "rmdir", "touch")
+"""By which the script changes a volume."""
+
+
+def is_closed(there: Path) -> bool:
+    return not there.stat().st_mode & 0o100
+
+
+def own_data(there: Path) -> dict[str, str]:
+    """All that a program would find."""
+    return {path: text for path, text in held(there).items() if not path.startswith(".restored-")}
+
+
+def ended_at(environment: dict[str, str], step: int, *arguments: str) -> bool:
+    """Whether the script was killed, with all that it runs, before the step of that number."""
+    stepping = Path(environment["HERE"]).parent / "stepping"
+    (stepping / "steps").mkdir(parents=True, exist_ok=True)
+    for name in CHANGING:
+        program = stepping / name
+        program.write_text(
+            f"#!/bin/sh\nPATH='{environment['PATH']}'\nmkdir {stepping}/steps/$$\n"
+            f'[ $(ls {stepping}/steps | wc -l) != {step} ] || kill -s KILL 0\nexec {name} "$@"\n'
+        )
+        program.chmod(0o755)
+    for each in (stepping / "steps").iterdir():
+        each.rmdir()
+    searched = environment | {"PATH": f"{stepping}:{environment['PATH']}"}
+    done = subprocess.run(["sh", str(SCRIPT), *arguments], env=searched, start_new_session=True, check=False)
+    assert done.returncode in (0, -9)
+    return done.returncode != 0
+
+
+# What a busybox runs by itself cannot be counted; nor need it be, as it is the same.
+@needs_root
+@pytest.mark.parametrize("environment", ["sh"], indirect=True)
+def test_wherever_a_restore_on_docker_is_cut_off_no_program_finds_half_of_it(environment: dict[str, str]) -> None:
+    """All of the old, all of the new, or no way in; after the latter the next one finishes it."""
+    there, seen, step = data(environment), [], 0
+    before, after, mode = lost_and_found(LIVE), lost_and_found(COPIED), there.stat().st_mode
+    cut_off = True
+    while cut_off:
+        step += 1
+        shutil.rmtree(there)
+        write(environment, LIVE | KEPT | {f".restored-fetched-one/{path}": text for path, text in COPIED.items()})
+        cut_off = ended_at(environment, step, "put", VOLUME, "one")
+        closed, found = is_closed(there), own_data(there)
+        assert closed or found in (before, after)
+        assert closed or not (there / ".restored-half").exists(), "or it would be believed for ever"
+        assert script(environment, "settle", VOLUME) == (f"{VOLUME}\n" if closed else "")
+        assert held(there) == (after if closed else found)
+        assert there.stat().st_mode == mode
+        assert (there / ".backup/status/ok").read_text() == "1"
+        seen.append((closed, found == before, found == after))
+    assert {(False, True, False), (True, False, False), (False, False, True)} <= {*seen}
+    assert len(seen) > 10
+
+
+@needs_root
+@pytest.mark.parametrize("environment", ["sh"], indirect=True)
+def test_what_finishes_a_restore_may_be_cut_off_too(environment: dict[str, str]) -> None:
+    there, step = data(environment), 0
+    cut_off = True
+    while cut_off:
+        step += 1
+        shutil.rmtree(there)
+        write(environment, LIVE | KEPT | {f".restored-accepted/{path}": text for path, text in COPIED.items()})
+        _removing(there)
+        there.chmod(0o655)
+        cut_off = ended_at(environment, step, "settle", VOLUME)
+        assert is_closed(there) or own_data(there) == lost_and_found(COPIED)
+        script(environment, "settle", VOLUME)
+        assert held(there) == lost_and_found(COPIED)
+        assert not is_closed(there)
+    assert step > 5
+
+
+@needs_root
+def test_of_what_is_half_of_each_there_is_no_copy(environment: dict[str, str], copied: tuple[str, ...]) -> None:
+    """It would be the newest, and the one to be restored."""
+    there = data(environment)
+    there.chmod(0o655)
+    code, _, errors = run(environment, "run", "manual")
+    assert code == 1
+    assert f"error: {VOLUME} is half of each, as a restore was cut off; ./observatory restore --replace" in errors
+    assert [each["id"] for each in listed(environment)] == [copied[1]]
+    there.chmod(0o755)
+    copy(environment)
+    assert len(listed(environment)) == 2
+
+
+def test_what_no_restore_began_with_is_dropped_by_the_next(environment: dict[str, str]) -> None:
+    """What somebody let a program enter again holds what that has written since, so it is left alone."""
+    left = ("fetched-one", "unfinished", "accepted")
+    write(environment, LIVE | KEPT | {f".restored-{name}/a": "x" for name in (*left, "taken")})
+    assert script(environment, "settle", VOLUME, "never-made") == ""
+    there = data(environment)
+    assert own_data(there) == lost_and_found(LIVE)
+    assert [each.name for each in there.glob(".restored*")] == [".restored-taken"]
+    assert not (there.parent / "never-made").exists()
 
 
 def slowed(environment: dict[str, str], folder: Path) -> dict[str, str]:

@@ -72,6 +72,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return ready(tmp_path, "grafana-data", tmp_path / "state")
 
 
+def restored(environment: dict[str, str], volume: str, *folders: str) -> None:
+    """Put the newest copy in place of a volume."""
+    script(environment, "fetch", "latest", volume, *folders)
+    script(environment, "accept", volume, "latest")
+    script(environment, "take", volume)
+
+
 def test_a_database_that_is_written_to_is_copied_between_two_transactions(
     environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -92,10 +99,8 @@ def test_a_database_that_is_written_to_is_copied_between_two_transactions(
             script(environment, "run", "manual")
         finally:
             writer.kill()
-    data = environment["DATA"]
-    script(
-        environment, "fill", "latest", "grafana-data", f"{data}/grafana-data", f"{environment['STATE']}/staged-manual"
-    )
+    folder = f"{environment['DATA']}/grafana-data"
+    restored(environment, "grafana-data", folder, f"{environment['STATE']}/staged-manual")
     assert (live.parent / "plugins" / "kept").read_text() == "as it is"
     assert not (live.parent / "grafana.db-journal").exists()
     assert not list(live.parent.glob(".restored*"))
@@ -126,7 +131,7 @@ def test_blocks_that_are_compacted_meanwhile_are_all_in_the_copy(environment: di
             compactor.kill()
     assert not (live / "snapshots").exists()
     folder = f"{environment['DATA']}/prometheus-data/snapshots/observatory-manual"
-    script(environment, "fill", "latest", "prometheus-data", folder)
+    restored(environment, "prometheus-data", folder)
     assert (live / "wal" / "00000000").read_text() == "the log"
     assert not list(live.glob("*.tmp-for-*"))
     found = {int(each.read_text()) for each in live.glob("*/chunks/*")}
