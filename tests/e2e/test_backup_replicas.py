@@ -75,7 +75,8 @@ def test_each_replica_is_copied_and_comes_back_with_its_own_samples(engine: Engi
         path = f"/data/{server}/snapshots/observatory-manual"
         assert path in run(engine, places, "restic", "snapshots")
         before = content(volume)
-        run(engine, places, "fill", "latest", server, path)
+        run(engine, places, "fetch", "latest", server, path)
+        run(engine, places, "put", server, "latest")
         wanted = {name: text for name, text in before.items() if not (uploaded and name.startswith(UPLOADED))}
         del wanted["thanos.shipper.json"]
         found = content(volume)
